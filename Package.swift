@@ -1,0 +1,80 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One set of settings for every Swift target: Swift 6 mode with the features the house agreed on.
+let house: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableUpcomingFeature("InferIsolatedConformances"),
+  .enableExperimentalFeature("Lifetimes"),
+  .enableExperimentalFeature("SafeInteropWrappers"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+/// A library room. `imports` is the whole list of what the room may import; `scripts/check-layering.sh`
+/// compares it with the sources.
+func room(_ name: String, _ imports: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+  .target(name: name, dependencies: imports, resources: resources, swiftSettings: house)
+}
+
+/// The tests of a room, which mirror it in `Tests/`.
+func tests(_ name: String, _ imports: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(name: name, dependencies: imports, resources: resources, swiftSettings: house)
+}
+
+let package = Package(
+  name: "whisperq",
+  platforms: [.macOS(.v26)],
+  products: [
+    .executable(name: "whisperq", targets: ["whisperq"]),
+    // The face of the reader for the fuzzing package, which lives on its own.
+    .library(name: "WhisperQCore", targets: ["ByteIO", "Tensors", "ProtobufWire", "ONNXFile", "ONNXGraph"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // ground
+    room("ByteIO"),
+    room("Tensors", ["ByteIO"]),
+    room("Console"),
+    // file
+    room("ProtobufWire"),
+    room("ONNXFile", ["ByteIO", "ProtobufWire", "Tensors"]),
+    // graph
+    room("ONNXGraph", ["ONNXFile", "Tensors"]),
+    // numbers
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    room("Kernels", ["CKernels"]),
+    // plan
+    room("QuantPlan", ["ONNXGraph", "Tensors"]),
+    // apply
+    room("Quantize", ["Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Tensors"]),
+    // speech
+    room("Whisper", ["ONNXGraph", "Tensors"]),
+    // flow
+    room("Pipeline", ["ByteIO", "Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "Whisper"]),
+    // face
+    room(
+      "WhisperQCommands",
+      ["Console", "Pipeline", "QuantPlan", "Quantize", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .executableTarget(name: "whisperq", dependencies: ["WhisperQCommands"], swiftSettings: house),
+
+    // What tests share: paths, spawned programs, Python oracles.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: house),
+    tests("ByteIOTests", ["ByteIO", "TestSupport"]),
+    tests("ConsoleTests", ["Console"]),
+    tests("ProtobufWireTests", ["ProtobufWire", "TestSupport"]),
+    tests("ONNXFileTests", ["ByteIO", "ONNXFile", "Tensors", "TestSupport"]),
+    tests("ONNXGraphTests", ["ByteIO", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport"]),
+    tests("KernelsTests", ["Kernels"]),
+    tests("QuantPlanTests", ["ONNXGraph", "QuantPlan", "Tensors", "TestSupport"]),
+    tests("QuantizeTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "TestSupport"]),
+    tests("WhisperTests", ["ONNXFile", "ONNXGraph", "Whisper", "TestSupport"]),
+    tests("EndToEndTests", ["TestSupport"]),
+  ]
+)

@@ -1,0 +1,3 @@
+import WhisperQCommands
+
+WhisperQ.start()
