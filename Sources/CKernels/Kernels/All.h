@@ -1,0 +1,15 @@
+// All kernels of a level, and its table.
+#include "Lanes.h"
+
+#include "Convert.h"
+#include "Nibbles.h"
+#include "Quantize.h"
+#include "Ranges.h"
+
+#include "Blocks.h"
+
+const ck_table CK_TABLE = {
+#define X(result, name, parameters, arguments) .name = name,
+    CK_KERNELS(X)
+#undef X
+};

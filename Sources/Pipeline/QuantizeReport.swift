@@ -1,0 +1,99 @@
+import ONNXFile
+import ONNXGraph
+public import QuantPlan
+public import Quantize
+
+/// What was done to one model: sizes, counts, losses, time.
+public struct QuantizeReport: Sendable {
+  public let inputPath: String
+  public let outputPath: String
+  public let outputDataPath: String?
+  /// Model and data files together.
+  public let inputByteCount: Int
+  public let outputByteCount: Int
+  public let plan: QuantPlan
+  /// One per executed piece of arithmetic, in plan order.
+  public let outcomes: [WeightOutcome]
+  /// Sentences that the user should read.
+  public let findings: [String]
+  public let seconds: Double
+  public let threadCount: Int
+  /// Instruction set of the kernels.
+  public let processorLevel: String
+  public let peakMemoryByteCount: Int
+
+  /// Share of the input that is saved, 0 to 1.
+  public var reduction: Double {
+    inputByteCount == 0 ? 0 : 1 - Double(outputByteCount) / Double(inputByteCount)
+  }
+
+  /// Bytes of input per second.
+  public var bytesPerSecond: Double { seconds > 0 ? Double(inputByteCount) / seconds : 0 }
+
+  /// Integer weights by increasing SQNR.
+  public var worstFirst: [WeightOutcome] {
+    outcomes.filter { $0.treatment.form != .half }.sorted { ($0.sqnr, $0.name) < ($1.sqnr, $1.name) }
+  }
+}
+
+/// Sentences about a whole run.
+enum Findings {
+  /// Below this a weight is likely to be heard in the output.
+  private static let lowSQNR = 10.0
+
+  static func of(_ outcomes: [WeightOutcome], _ plan: QuantPlan, _ graph: ModelGraph) -> [String] {
+    var result: [String] = []
+    let overflowing = outcomes.filter { $0.overflowCount > 0 }
+    if !overflowing.isEmpty {
+      let count = overflowing.reduce(0) { $0 + $1.overflowCount }
+      result.append(
+        "\(count) value\(count == 1 ? "" : "s") beyond ±65504 in \(overflowing.count) "
+          + "tensor\(overflowing.count == 1 ? "" : "s") became ±65504: "
+          + overflowing.prefix(5).map { "'\($0.name)'" }.joined(separator: ", "))
+    }
+    let low = outcomes.filter { $0.treatment.form != .half && $0.sqnr < lowSQNR }
+    if !low.isEmpty {
+      result.append(
+        "\(low.count) weight\(low.count == 1 ? " is" : "s are") below \(Int(lowSQNR)) dB: "
+          + low.prefix(5).map { "'\($0.name)'" }.joined(separator: ", "))
+    }
+    let convolutions = plan.entries.filter { $0.role == .convolution && $0.treatment == nil }
+    if !convolutions.isEmpty {
+      let bytes = convolutions.reduce(0) { $0 + $1.bytesBefore }
+      result.append(
+        "\(convolutions.count) convolution\(convolutions.count == 1 ? "" : "s") (\(bytes) bytes) stay float: "
+          + (convolutions.first?.reason ?? ""))
+    }
+    if !graph.message.functions.isEmpty {
+      result.append(
+        "\(graph.message.functions.count) functions are carried as they are; weights inside of them are not seen")
+    }
+    return result
+  }
+}
+
+/// The sentence for a model in which no weight can be quantized.
+enum NothingToDo {
+  static func sentence(_ path: String, _ plan: QuantPlan, _ graph: ModelGraph) -> String {
+    let operators = Set(graph.allNodes.map { graph[$0].opType })
+    let quantized = operators.intersection([
+      "MatMulInteger", "ConvInteger", "MatMulNBits", "DequantizeLinear", "DynamicQuantizeMatMul",
+      "MatMulIntegerToFloat", "QLinearMatMul", "QLinearConv",
+    ]).sorted()
+    if operators.contains("EPContext") {
+      return "\(path): this is a compiled package (EPContext) without weights to quantize; "
+        + "quantize the model it was compiled from"
+    }
+    if !quantized.isEmpty {
+      return "\(path): there is nothing left to quantize, the model is quantized already "
+        + "(\(quantized.joined(separator: ", "))); start from the float model"
+    }
+    let large = plan.entries.filter { $0.role != .other }.sorted { $0.bytesBefore > $1.bytesBefore }
+    guard let first = large.first ?? plan.entries.max(by: { $0.bytesBefore < $1.bytesBefore }) else {
+      return "\(path): there is nothing to quantize, the model has no float weights; "
+        + "pass --allow-unchanged to write it all the same"
+    }
+    return "\(path): scheme \(plan.scheme.rawValue) would change no weight; the largest, '\(first.weight)', "
+      + "is left because \(first.reason); choose another scheme, or pass --allow-unchanged"
+  }
+}

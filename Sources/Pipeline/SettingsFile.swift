@@ -1,0 +1,71 @@
+import ByteIO
+import FoundationEssentials
+public import QuantPlan
+
+/// Policies and plans as JSON files.
+public enum SettingsFile {
+  /// Larger files are no settings.
+  private static let byteLimit = 256 << 20
+
+  /// Reads a policy (`--policy FILE`).
+  public static func policy(path: String) throws(PipelineError) -> QuantPolicy {
+    let policy: QuantPolicy = try read(path, what: "policy")
+    if let objection = policy.objection { throw PipelineError("\(path): \(objection)", .badInput) }
+    return policy
+  }
+
+  /// Reads a plan (`--plan FILE`).
+  public static func plan(path: String) throws(PipelineError) -> QuantPlan {
+    try read(path, what: "plan")
+  }
+
+  /// A plan as JSON with sorted keys, the form that `plan(path:)` reads.
+  public static func text(_ plan: QuantPlan) throws(PipelineError) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    do {
+      return String(decoding: try encoder.encode(plan), as: UTF8.self) + "\n"
+    } catch {
+      throw PipelineError("the plan cannot be written as JSON: \(error)", .internal)
+    }
+  }
+
+  private static func read<Value: Decodable>(_ path: String, what: String) throws(PipelineError) -> Value {
+    let file: MappedFile
+    do { file = try MappedFile(path: path) } catch { throw PipelineError(error) }
+    guard file.byteCount <= byteLimit else {
+      throw PipelineError("\(path): \(file.byteCount) bytes are too many for a \(what)", .badInput)
+    }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(file.byteCount)
+    let span = file.bytes
+    for index in 0..<span.count { bytes.append(span[index]) }
+    do {
+      return try JSONDecoder().decode(Value.self, from: Data(bytes))
+    } catch let error as DecodingError {
+      throw PipelineError("\(path): not a usable \(what): \(sentence(error))", .badInput)
+    } catch {
+      throw PipelineError("\(path): not a usable \(what): \(error)", .badInput)
+    }
+  }
+
+  private static func sentence(_ error: DecodingError) -> String {
+    func place(_ context: DecodingError.Context, _ last: (any CodingKey)? = nil) -> String {
+      let keys = (context.codingPath + (last.map { [$0] } ?? [])).map { key in
+        key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)"
+      }
+      let path = keys.joined()
+      return path.isEmpty ? "" : "at \(path.hasPrefix(".") ? String(path.dropFirst()) : path): "
+    }
+    switch error {
+    case .dataCorrupted(let context):
+      var detail = context.debugDescription
+      if let cause = context.underlyingError { detail += " (\(cause))" }
+      return place(context) + detail
+    case .keyNotFound(let key, let context): return "\(place(context))the key '\(key.stringValue)' is missing"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+      return place(context) + context.debugDescription
+    @unknown default: return "\(error)"
+    }
+  }
+}

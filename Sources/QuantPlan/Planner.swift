@@ -1,0 +1,149 @@
+public import ONNXGraph
+import Tensors
+
+/// Makes a plan from a model and a policy; changes nothing.
+public enum Planner {
+  /// Decides for every float constant of the model.
+  public static func plan(_ model: ModelGraph, policy: QuantPolicy) -> QuantPlan {
+    let weights = WeightCatalog.weights(of: model)
+    let twins = policy.scheme == .fp16 || !policy.embeddings ? [:] : TwinSearch.twins(in: weights)
+    let superfluous = Set(twins.values)
+    var entries: [PlanEntry] = []
+    for (place, weight) in weights.enumerated() where !superfluous.contains(place) {
+      let subject = Subject(weight, twin: twins[place].map { weights[$0] }, in: model)
+      entries.append(entry(for: subject, policy: policy, in: model))
+    }
+    return QuantPlan(
+      scheme: policy.scheme, format: policy.format, borderTypes: policy.borderTypes, entries: entries)
+  }
+
+  private static func entry(for subject: Subject, policy: QuantPolicy, in model: ModelGraph) -> PlanEntry {
+    var decision = Decision.pass
+    for rule in rules {
+      decision = rule.decide(subject, policy)
+      if case .pass = decision { continue }
+      break
+    }
+    var treatment: Treatment?
+    let reason: String
+    switch decision {
+    case .quantize(let chosen, let why):
+      treatment = chosen
+      reason = why
+    case .leave(let why): reason = why
+    case .pass: reason = "no rule is for it"
+    }
+    let before = subject.weight.byteCount + (subject.twin?.byteCount ?? 0)
+    return PlanEntry(
+      weight: subject.weight.name, graph: subject.weight.graphLabel, role: subject.role,
+      elementType: subject.weight.content.elementType.name, shape: subject.weight.content.shape.dimensions,
+      consumers: subject.consumers, twin: subject.twin?.name, treatment: treatment, bytesBefore: before,
+      bytesAfter: treatment.map { storedByteCount(of: subject, $0) } ?? before, reason: reason)
+  }
+
+  /// The rules in the order in which they are asked; the first that does not pass decides.
+  private static let rules: [any PlanRule] = [
+    HalfPrecisionRule(), EmptyRule(), PatternRule(), SizeRule(), EmbeddingRule(), LinearRule(),
+    ConvolutionRule(), OtherUsesRule(),
+  ]
+
+  /// Bytes of integers, scales and zero points together.
+  static func storedByteCount(of subject: Subject, _ treatment: Treatment) -> Int {
+    let count = subject.weight.content.shape.elementCount
+    if treatment.form == .half { return count * 2 }
+    let values = (count * treatment.bits + 7) / 8
+    let scales =
+      switch treatment.granularity {
+      case .tensor: 1
+      case .channel: subject.channelCount
+      case .block: count / max(1, treatment.blockSize ?? 1)
+      }
+    let zeroPoints = treatment.symmetric ? 0 : (scales * treatment.bits + 7) / 8
+    return values + 4 * scales + zeroPoints
+  }
+}
+
+/// A weight under decision, with what rules ask of it.
+struct Subject: Sendable {
+  let weight: Weight
+  let twin: Weight?
+  let role: WeightRole
+  let consumers: [String]
+  let operators: [String]
+
+  init(_ weight: Weight, twin: Weight?, in model: ModelGraph) {
+    self.weight = weight
+    self.twin = twin
+    let nodes = (weight.uses + (twin?.uses ?? [])).compactMap(\.node)
+    consumers = nodes.map { model.label(of: $0) }
+    operators = nodes.map { model[$0].opType }
+    role = Self.role(of: weight.uses, hasTwin: twin != nil)
+  }
+
+  private static func role(of uses: [WeightUse], hasTwin: Bool) -> WeightRole {
+    var kinds: Set<WeightRole> = []
+    for use in uses {
+      switch use {
+      case .matMul, .transposedMatMul: kinds.insert(.matMul)
+      case .gemm: kinds.insert(.gemm)
+      case .convolution: kinds.insert(.convolution)
+      case .gather: kinds.insert(.embedding)
+      case .other: return .other
+      }
+    }
+    if hasTwin || kinds == [.embedding, .matMul] || kinds == [.embedding, .gemm] { return .tiedEmbedding }
+    if kinds == [.matMul, .gemm] { return .matMul }
+    return kinds.count == 1 ? kinds.first ?? .other : .other
+  }
+
+  /// Output channels: the scale count of per-channel quantization.
+  var channelCount: Int {
+    let dimensions = weight.content.shape.dimensions
+    return (hasChannelsFirst ? dimensions.first : dimensions.last) ?? 1
+  }
+
+  /// Elements along the reduction axis, per output channel.
+  var reductionCount: Int {
+    channelCount == 0 ? 0 : weight.content.shape.elementCount / channelCount
+  }
+
+  /// Whether the output channels are the first axis ([N, K], tables, convolutions) or the last ([K, N]).
+  var hasChannelsFirst: Bool {
+    weight.uses.contains { use in
+      switch use {
+      case .matMul: return false
+      case .gemm(_, let isTransposed): return isTransposed
+      case .transposedMatMul, .convolution, .gather: return true
+      case .other: return false
+      }
+    }
+  }
+
+  /// Whether some uses want [K, N] and others [N, K], so that one set of scales cannot serve both.
+  var hasMixedAxes: Bool {
+    var first = false
+    var last = false
+    for use in weight.uses {
+      switch use {
+      case .matMul: last = true
+      case .gemm(_, let isTransposed): if isTransposed { first = true } else { last = true }
+      case .transposedMatMul, .convolution, .gather: first = true
+      case .other: break
+      }
+    }
+    return first && last
+  }
+}
+
+/// What a rule says about a weight.
+enum Decision: Sendable {
+  case quantize(Treatment, why: String)
+  case leave(why: String)
+  /// The rule is not for this weight.
+  case pass
+}
+
+/// One reason to quantize or to leave a weight.
+protocol PlanRule: Sendable {
+  func decide(_ subject: Subject, _ policy: QuantPolicy) -> Decision
+}

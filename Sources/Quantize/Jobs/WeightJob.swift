@@ -1,0 +1,85 @@
+public import QuantPlan
+public import Tensors
+
+/// The arithmetic for one weight, separate from the graph: what to read, how to quantize, where it goes.
+public struct WeightJob: Sendable {
+  /// Which axis of a [rows, columns] view the output channels are on.
+  public enum Orientation: Sendable {
+    /// [K, N]: channels are columns.
+    case reductionFirst
+    /// [N, K]: channels are rows.
+    case channelsFirst
+  }
+
+  /// Where integers go.
+  public enum Layout: Sendable {
+    /// One s8 (or u8, or two nibbles) per element, in the weight's own shape.
+    case weightShape
+    /// com.microsoft MatMulNBits: [N, blocks, bytes of a block].
+    case matMulNBits
+    /// binary16 in the weight's own shape.
+    case half
+  }
+
+  public let name: String
+  public let content: TensorContent
+  public let orientation: Orientation
+  public let treatment: Treatment
+  public let layout: Layout
+  public let values: PayloadID
+  /// Nil with `half`.
+  public let scales: PayloadID?
+  /// A second place for the same scales.
+  public let scalesCopy: PayloadID?
+  public let zeroPoints: PayloadID?
+
+  /// Rows of the two-dimensional view.
+  public var rowCount: Int {
+    orientation == .channelsFirst || layout == .half
+      ? content.shape.dimensions.first ?? 1
+      : columnCount == 0 ? 0 : content.shape.elementCount / columnCount
+  }
+
+  /// Columns of the two-dimensional view.
+  public var columnCount: Int {
+    switch orientation {
+    case .reductionFirst: return content.shape.dimensions.last ?? 1
+    case .channelsFirst:
+      let rows = content.shape.dimensions.first ?? 1
+      return rows == 0 ? 0 : content.shape.elementCount / rows
+    }
+  }
+
+  public var byteCount: Int { content.bytes.byteCount }
+}
+
+/// What became of one weight.
+public struct WeightOutcome: Sendable {
+  public let name: String
+  public let treatment: Treatment
+  public let elementCount: Int
+  public let bytesBefore: Int
+  public let bytesAfter: Int
+  /// Σw² over the elements.
+  public let signal: Double
+  /// Σ(w − ŵ)² over the elements.
+  public let error: Double
+  /// fp16: finite values beyond ±65504, which were clamped.
+  public let overflowCount: Int
+  /// fp16: nonzero values that became zero.
+  public let underflowCount: Int
+
+  /// Signal-to-quantization-noise ratio, 10·log₁₀(Σw² / Σ(w − ŵ)²), in dB; infinite without error.
+  public var sqnr: Double {
+    if error == 0 { return .infinity }
+    return 10 * log10(signal / error)
+  }
+}
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif

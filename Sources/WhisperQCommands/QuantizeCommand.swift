@@ -1,0 +1,91 @@
+public import ArgumentParser
+import Console
+import Pipeline
+
+/// `whisperq quantize`: a float model in, an integer model out.
+public struct QuantizeCommand: ParsableCommand {
+  public static let configuration = CommandConfiguration(
+    commandName: "quantize",
+    abstract: "Quantize a Whisper model, or every model of a folder.",
+    discussion: """
+      SCHEMES (measured losses: docs/accuracy.md)
+        dynamic-int8   8-bit weights, activations quantized at run time; for CPUs. About a quarter of the size.
+        weight-int8    8-bit weights in blocks, float activations. About 28 % of the size, hardly a loss.
+        weight-int4    4-bit weights in blocks, float activations. About 16 % of the size.
+        fp16           weights and activations in binary16. Half the size.
+
+      PATTERNS for --include and --exclude: '*' is any text, '?' one character; compared with node names, weight \
+      names and operators. 'node:', 'weight:' or 'op:' in front limits one to these.
+
+      EXAMPLES
+        whisperq quantize encoder_model.onnx --output encoder_int8.onnx
+        whisperq quantize decoder_model_merged.onnx --output decoder_int4.onnx --scheme weight-int4
+        whisperq quantize whisper_large_onnx --output whisper_large_quantized
+        whisperq quantize model.onnx --output out.onnx --exclude 'op:Gather' --exclude '*/layers.0/*'
+        whisperq quantize model.onnx --output out.onnx --dry-run --json > plan.json
+        whisperq quantize model.onnx --output out.onnx --plan plan.json
+        whisperq quantize --input_model in.onnx --output_model out.onnx --quantization_type int8
+      """)
+
+  @Argument(
+    help: "A model, or a folder: each model in it is quantized, other files are carried along.",
+    completion: .file(extensions: ["onnx"]))
+  var input: String?
+
+  @Option(
+    name: [.customLong("input-model"), .customLong("input_model")],
+    help: ArgumentHelp("The same as the argument.", valueName: "input"), completion: .file())
+  var inputModel: String?
+
+  @Option(
+    name: [.long, .short, .customLong("output-model"), .customLong("output_model")],
+    help: "Where the result goes: a file, or a folder when the input is one.", completion: .file())
+  var output: String?
+
+  @Option(
+    name: [.long, .customLong("quantization-type"), .customLong("quantization_type")],
+    help: ArgumentHelp(
+      "dynamic-int8 (also int8), weight-int8, weight-int4 (also int4), or fp16. (default: dynamic-int8)"),
+    completion: .list(["dynamic-int8", "weight-int8", "weight-int4", "fp16"]))
+  var scheme: String?
+
+  @OptionGroup(title: "How weights are quantized")
+  var weights: WeightOptions
+
+  @OptionGroup(title: "What is quantized")
+  var selection: SelectionOptions
+
+  @OptionGroup(title: "The output and the run")
+  var running: RunOptions
+
+  public init() {}
+
+  public func validate() throws {
+    guard (input == nil) != (inputModel == nil) else {
+      throw ValidationError(
+        input == nil
+          ? "Give a model or a folder: whisperq quantize INPUT --output OUTPUT"
+          : "Give the input once, as an argument or as --input-model.")
+    }
+    if output == nil, !running.dryRun, running.debugDump == nil {
+      throw ValidationError("Say where the result goes: --output FILE (or only look, with --dry-run).")
+    }
+    if running.threads < 0 { throw ValidationError("--threads takes 1 or more (0 uses all processors).") }
+    if running.quiet && running.verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
+    _ = try settings()
+  }
+
+  public func run() throws {
+    let source = input ?? inputModel ?? ""
+    let notes = Notes(verbosity: running.quiet ? .quiet : running.verbose ? .verbose : .normal)
+    let rendering = QuantizeRendering(
+      isJSON: running.json, showsAll: running.verbose, width: TerminalStream.standardOutput.width)
+    let session = try QuantizeSession(
+      settings: settings(), running: running, notes: notes, rendering: rendering)
+    try session.run(input: source, output: output ?? "")
+  }
+
+  private func settings() throws -> QuantizeSettings {
+    try QuantizeSettings(scheme: scheme, weights: weights, selection: selection)
+  }
+}

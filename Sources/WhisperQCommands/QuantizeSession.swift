@@ -1,0 +1,132 @@
+import ArgumentParser
+import Console
+import Pipeline
+
+/// The policy and plan that a command line asks for.
+struct QuantizeSettings {
+  let choices: QuantizeChoices
+  let planPath: String?
+
+  init(scheme: String?, weights: WeightOptions, selection: SelectionOptions) throws {
+    var choices = QuantizeChoices()
+    choices.scheme = scheme
+    choices.isPerChannel = weights.perChannel
+    choices.isPerTensor = weights.perTensor
+    choices.blockSize = weights.blockSize
+    choices.isAsymmetric = weights.asymmetric
+    choices.range = weights.range
+    choices.format = weights.format
+    choices.borderTypes = weights.io
+    choices.include = selection.include
+    choices.exclude = selection.exclude
+    choices.convolutions = selection.conv
+    choices.leavesEmbeddings = selection.noEmbeddings
+    choices.minimumElementCount = selection.minimumElements
+    choices.policyPath = selection.policy
+    self.choices = choices
+    planPath = selection.plan
+  }
+}
+
+/// One run of `quantize` over a model or a folder.
+struct QuantizeSession {
+  let settings: QuantizeSettings
+  let running: RunOptions
+  let notes: Notes
+  let rendering: QuantizeRendering
+
+  func run(input: String, output: String) throws {
+    if try FolderPipeline.isFolder(input) {
+      try runFolder(input, output)
+      return
+    }
+    let request = try request(input, FolderPipeline.outputPath(for: input, output: output))
+    if running.dryRun || running.debugDump != nil {
+      try show(look(request))
+      return
+    }
+    try show(rendering.result([.done(try quantize(request))]))
+  }
+
+  private func runFolder(_ input: String, _ output: String) throws {
+    let contents = try FolderPipeline.contents(of: input)
+    if settings.planPath != nil {
+      throw PipelineError("--plan is for one model, but '\(input)' is a folder", .usage)
+    }
+    if running.dryRun || running.debugDump != nil {
+      for model in contents.models {
+        try show(look(request(joinedPath(input, model), joinedPath(output, model))))
+      }
+      return
+    }
+    try FolderPipeline.refuseSameFolder(input, output)
+    var results: [QuantizeResult] = []
+    var failure: PipelineError?
+    for model in contents.models {
+      do {
+        results.append(.done(try quantize(request(joinedPath(input, model), joinedPath(output, model)))))
+      } catch let error as PipelineError where error.status == .unsupported {
+        // The set must stay whole: what cannot be quantized comes along as it is, and the report says so.
+        try FolderPipeline.carryModel(
+          request(joinedPath(input, model), joinedPath(output, model)))
+        results.append(.carried(model, error.message))
+        notes.warning(error.message)
+      } catch let error as PipelineError {
+        results.append(.failed(model, error.message))
+        notes.error(error.message)
+        failure = failure ?? error
+      }
+    }
+    for file in contents.sidecars { try FolderPipeline.carry(file, from: input, to: output) }
+    try show(rendering.result(results, sidecars: contents.sidecars))
+    if let failure { throw ExitCode(failure.status.rawValue) }
+    if !results.contains(where: { if case .done = $0 { true } else { false } }) {
+      throw PipelineError("\(input): no model in this folder could be quantized", .unsupported)
+    }
+  }
+
+  private func request(_ input: String, _ output: String) throws -> QuantizeRequest {
+    var request = QuantizeRequest(inputPath: input, outputPath: output)
+    request.policy = try settings.choices.policy()
+    if let planPath = settings.planPath { request.plan = try SettingsFile.plan(path: planPath) }
+    request.externalData = try QuantizeChoices.word(running.externalData, "--external-data")
+    request.threadCount = running.threads
+    request.followsLinks = running.followLinks
+    request.allowsUnchanged = running.allowUnchanged
+    return request
+  }
+
+  private func quantize(_ request: QuantizeRequest) throws -> QuantizeReport {
+    let progress = ProgressSlot()
+    let label = "quantizing \(Printable.name(request.inputPath))"
+    let notes = notes
+    let observer = WorkObserver(
+      began: { progress.begin(label, $0, notes) }, advanced: { progress.advance(by: $0) })
+    do {
+      let report = try QuantizePipeline.run(request, observer: observer)
+      progress.finish()
+      return report
+    } catch {
+      progress.abandon()
+      throw error
+    }
+  }
+
+  private func look(_ request: QuantizeRequest) throws -> String {
+    switch running.debugDump {
+    case "graph": return try QuantizePipeline.graphText(request)
+    case nil, "plan":
+      let plan = try QuantizePipeline.plan(request)
+      return running.json || running.debugDump != nil
+        ? try SettingsFile.text(plan) : rendering.plan(plan, of: request.inputPath)
+    case let other?:
+      throw PipelineError("--debug-dump '\(other)' is unknown; choose graph or plan", .usage)
+    }
+  }
+
+  private func show(_ text: String) throws { try TerminalStream.standardOutput.write(text) }
+
+  private func joinedPath(_ folder: String, _ name: String) -> String {
+    folder.hasSuffix("/") ? folder + name : folder + "/" + name
+  }
+}
