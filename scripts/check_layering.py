@@ -15,7 +15,7 @@ import tempfile
 
 # Rooms that may import the small part of Foundation, each with its reason.
 FOUNDATION_ESSENTIALS = {
-    "QuantPlan": "plans and policies are Codable and read as JSON",
+    "Pipeline": "policies and plans are JSON files",
 }
 # Modules of the toolchain that need no declaration.
 SYSTEM = {"Swift", "Synchronization", "Glibc", "Musl", "Darwin", "Dispatch"}

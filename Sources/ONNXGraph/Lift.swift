@@ -214,6 +214,15 @@ private struct Lifter {
       }
       return .graphs(shell, ids)
     }
+    for tensor in [attribute.t?.value].compactMap({ $0 }) + attribute.tensors where tensor.dataLocation == 1 {
+      let error = ONNXFileError(
+        .externalData(
+          tensor: tensor.name ?? attribute.name ?? "",
+          problem: "it is an attribute of node '\(model.label(of: node))', where ONNX allows none; "
+            + "export the model again"), path: model.path)
+      if policy == .required { throw .file(error) }
+      model.problems.append(error)
+    }
     return .plain(attribute)
   }
 

@@ -33,6 +33,10 @@ public struct Weight: Sendable {
   /// See `PlanEntry.graph`.
   public let graphLabel: String
   public let content: TensorContent
+  /// What its users take: the constant itself, or the result of the one Cast behind it.
+  public let seenValue: ValueID
+  /// The element type of `seenValue`, and so of the activations that meet the weight.
+  public let seenType: ElementType
   public let uses: [WeightUse]
 
   public var byteCount: Int { content.bytes.byteCount }
@@ -54,10 +58,25 @@ public enum WeightCatalog {
       case .float32, .float16, .bfloat16, .float64: break
       default: return nil
       }
+      let seen = seenValue(of: value, content, in: model)
       return Weight(
         value: value, name: model[value].name, graphLabel: model.label(of: model[value].graph),
-        content: content, uses: uses(of: value, content, in: model))
+        content: content, seenValue: seen.value, seenType: seen.type,
+        uses: uses(of: seen.value, content, in: model))
     }
+  }
+
+  /// Narrow weights of a float32 graph stand before a Cast, which is then a part of the weight.
+  private static func seenValue(of value: ValueID, _ content: TensorContent, in model: ModelGraph)
+    -> (value: ValueID, type: ElementType)
+  {
+    guard let use = model[value].uses.first, model[value].uses.count == 1,
+      model[value].graphOutputCount == 0, model[use.node].opType == "Cast", model[use.node].domain == "",
+      case let output?? = model[use.node].outputs.first,
+      let type = model.integer("to", of: use.node).flatMap({ Int32(exactly: $0) })
+        .flatMap(ElementType.init(rawValue:)), [.float32, .float16, .bfloat16].contains(type)
+    else { return (value, content.elementType) }
+    return (output, type)
   }
 
   private static func uses(of value: ValueID, _ content: TensorContent, in model: ModelGraph) -> [WeightUse] {

@@ -86,7 +86,7 @@ public struct InspectCommand: ParsableCommand {
       try output.write(rendering.text(result.reports))
     }
     let notes = Notes(verbosity: .quiet)
-    for failure in result.failures { notes.error(failure.message) }
+    for failure in result.failures { notes.error(Printable.name(failure.message)) }
     if let first = result.failures.first { throw ExitCode(first.status.rawValue) }
     if result.reports.contains(where: { !$0.problems.isEmpty }) {
       throw ExitCode(ExitStatus.badInput.rawValue)

@@ -70,10 +70,10 @@ struct QuantizeSession {
         try FolderPipeline.carryModel(
           request(joinedPath(input, model), joinedPath(output, model)))
         results.append(.carried(model, error.message))
-        notes.warning(error.message)
+        notes.warning(Printable.name(error.message))
       } catch let error as PipelineError {
         results.append(.failed(model, error.message))
-        notes.error(error.message)
+        notes.error(Printable.name(error.message))
         failure = failure ?? error
       }
     }

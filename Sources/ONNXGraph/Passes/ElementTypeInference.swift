@@ -88,7 +88,9 @@ public struct ElementTypeInference: Sendable {
       // A Loop's body begins with its condition, which the node does not give out.
       let place = outputIndex + (record.opType == "Loop" ? 1 : 0)
       return place < model[body].outputs.count ? types[model[body].outputs[place]] : nil
-    default: return record.domain == "" ? input(0) : nil
+    case "MatMulIntegerToFloat", "DynamicQuantizeMatMul": return .float32
+    // ONNX Runtime's operators keep the type of their first input, as most of ONNX's do.
+    default: return record.domain == "" || record.domain == "com.microsoft" ? input(0) : nil
     }
   }
 

@@ -31,17 +31,17 @@ extension GraphRewriter {
     for use in weight.uses {
       switch use {
       case .matMul(let node):
-        rewriteDynamicMatMul(node, integers, bias: nil, type: weight.content.elementType)
+        rewriteDynamicMatMul(node, integers, bias: nil, type: weight.seenType)
       case .transposedMatMul(let transpose, let node):
         replaceTransposed(transpose, by: values.value)
         rewriteDynamicMatMul(
           node, integers.with(values: transposedOutput(transpose)), bias: nil,
-          type: weight.content.elementType)
+          type: weight.seenType)
       case .gemm(let node, let isTransposed):
         let operand = isTransposed ? insertTranspose(of: values.value, before: node) : values.value
         let bias = model[node].inputs.count > 2 ? model[node].inputs[2] : nil
         rewriteDynamicMatMul(
-          node, integers.with(values: operand), bias: bias, type: weight.content.elementType)
+          node, integers.with(values: operand), bias: bias, type: weight.seenType)
       case .convolution(let node, _):
         rewriteDynamicConvolution(node, integers, weight, treatment)
       case .gather, .other: break
@@ -141,7 +141,7 @@ extension GraphRewriter {
     guard case let input?? = model[node].inputs.first, case let output?? = model[node].outputs.first else {
       return
     }
-    let type = source.content.elementType
+    let type = source.seenType
     let rank = source.content.shape.rank
     let activation = quantizedActivation(input, type: type, before: node)
     let graph = model[node].graph

@@ -25,7 +25,7 @@ extension GraphRewriter {
         name: weight.name, content: weight.content, orientation: .channelsFirst, treatment: treatment,
         layout: .weightShape, values: values.payload, scales: rowScale.payload, scalesCopy: scale?.payload,
         zeroPoints: nil))
-    let type = weight.content.elementType
+    let type = weight.seenType
     var restoredTable: ValueID?
     for use in weight.uses + (twin?.uses ?? []) {
       switch use {

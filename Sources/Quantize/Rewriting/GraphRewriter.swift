@@ -21,6 +21,8 @@ public struct GraphRewriter {
   var quantizedActivations: [ActivationKey: QuantizedActivation] = [:]
   /// Constants that may be idle afterwards.
   var replaced: Set<ValueID> = []
+  /// Results of casts behind replaced constants.
+  var casts: Set<ValueID> = []
   private var payloadCount = 0
 
   struct ActivationKey: Hashable {
@@ -77,6 +79,9 @@ public struct GraphRewriter {
     try raiseOpset(for: work.map(\.treatment), isDynamic: plan.scheme == .dynamicInt8)
     for item in work {
       try rewrite(item.weight, twin: item.twin, item.treatment, isDynamic: plan.scheme == .dynamicInt8)
+    }
+    for value in casts where model[value].uses.isEmpty && model[value].graphOutputCount == 0 {
+      if let cast = model[value].producer { model.replace(cast, with: []) }
     }
     model.removeIdleConstants(replaced)
     if !jobs.isEmpty, (model.message.irVersion ?? 0) < 4 { model.message.irVersion = 4 }
@@ -136,8 +141,10 @@ public struct GraphRewriter {
   private mutating func rewrite(_ weight: Weight, twin: Weight?, _ treatment: Treatment, isDynamic: Bool)
     throws(QuantizeError)
   {
-    replaced.insert(weight.value)
-    if let twin { replaced.insert(twin.value) }
+    for old in [weight, twin].compactMap({ $0 }) {
+      replaced.insert(old.value)
+      if old.seenValue != old.value { casts.insert(old.seenValue) }
+    }
     switch treatment.form {
     case .dynamicMatMul, .dynamicConvolution: rewriteDynamic(weight, treatment)
     case .matMulNBits: rewriteMatMulNBits(weight, twin: twin, treatment)

@@ -19,6 +19,13 @@ extension GraphRewriter {
   mutating func convertToHalf(_ plan: QuantPlan) throws(QuantizeError) {
     let types = ElementTypeInference(model)
     let originalNodes = model.allNodes
+    if let foreign = originalNodes.first(where: { !["", "com.microsoft"].contains(model[$0].domain) }) {
+      throw QuantizeError(
+        .impossible(
+          weight: model.label(of: foreign),
+          why: "nothing tells the types of \(model[foreign].domain).\(model[foreign].opType), so the graph "
+            + "cannot be converted to fp16 as a whole; choose another scheme"), path: model.path)
+    }
     if let whole = originalNodes.first(where: { model[$0].domain != "" && hasGraph($0) }) {
       throw QuantizeError(
         .impossible(

@@ -52,7 +52,7 @@ extension GraphRewriter {
         treatment: treatment, layout: .weightShape, values: values.payload, scales: scale.payload,
         scalesCopy: nil, zeroPoints: zeroPoints))
     let restored = restoredWeight(weight, inputs, attributes, in: graph)
-    for use in model[weight.value].uses { model.setInput(use.inputIndex, of: use.node, to: restored) }
+    for use in model[weight.seenValue].uses { model.setInput(use.inputIndex, of: use.node, to: restored) }
   }
 
   /// DequantizeLinear [→ Cast to the weight's own type] at the beginning of the graph.
@@ -60,7 +60,7 @@ extension GraphRewriter {
     _ weight: Weight, _ inputs: [ValueID?], _ attributes: [AttributeProto], in graph: GraphID
   ) -> ValueID {
     let result = model.makeValue("\(weight.name)_dequantized", in: graph)
-    let type = weight.content.elementType
+    let type = weight.seenType
     if type != .float32 {
       let wide = model.makeValue("\(weight.name)_float", in: graph)
       model.prepend(
@@ -111,7 +111,7 @@ extension GraphRewriter {
         scalesCopy: nil, zeroPoints: zeroPoint?.payload))
     let blocks = BlockWeight(
       values: values.value, scales: scale.value, zeroPoints: zeroPoint?.value, n: n, k: k,
-      treatment: treatment, type: weight.content.elementType)
+      treatment: treatment, type: weight.seenType)
     for use in weight.uses + (twin?.uses ?? []) {
       switch use {
       case .matMul(let node): replaceByMatMulNBits(node, blocks, bias: nil)
