@@ -3,23 +3,41 @@
 #include "Table.h"
 
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "The kernels read little endian files in place."
 #endif
 
+#if defined(__x86_64__)
+/// The vector registers that the system saves: bits of XCR0.
+static uint32_t saved_registers(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+#endif
+
+// Asks the processor itself. `__builtin_cpu_supports` would link an initializer that does so whenever a
+// program starts, and a CPUID takes more than ten microseconds where a hypervisor answers it.
 int32_t ck_best_level(void) {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")) {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-      return 2;
-    }
-    return 1;
-  }
-#endif
+  const uint32_t xsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
+  const uint32_t avx2 = 1u << 5, avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F, DQ, BW, VL
+  const uint32_t ymm = 0x06, zmm = 0xE6;
+  uint32_t a, b, c, d;
+  if (__get_cpuid_max(0, NULL) < 7) return 0;
+  __cpuid(1, a, b, c, d);
+  if ((c & (xsave | avx | f16c)) != (xsave | avx | f16c)) return 0;
+  uint32_t saved = saved_registers();
+  __cpuid_count(7, 0, a, b, c, d);
+  if ((b & avx2) == 0 || (saved & ymm) != ymm) return 0;
+  return (b & avx512) == avx512 && (saved & zmm) == zmm ? 2 : 1;
+#else
   return 0;
+#endif
 }
 
 static const ck_table *table_of(int32_t level) {

@@ -61,7 +61,11 @@
     (x, n, columns, options, m, nm, o, no, s, ns, z, nz)) \
   X(void, pack_nibbles, (const uint8_t *v, size_t n, uint8_t *o, size_t no), (v, n, o, no)) \
   X(void, unpack_nibbles_u8, (const uint8_t *b, size_t nb, uint8_t *o, size_t n), (b, nb, o, n)) \
-  X(void, unpack_nibbles_s8, (const uint8_t *b, size_t nb, int8_t *o, size_t n), (b, nb, o, n))
+  X(void, unpack_nibbles_s8, (const uint8_t *b, size_t nb, int8_t *o, size_t n), (b, nb, o, n)) \
+  X(int32_t, is_transpose, \
+    (const void *a, size_t na, const void *b, size_t nb, size_t rows, size_t columns, size_t width, \
+     size_t firstRow, size_t endRow), \
+    (a, na, b, nb, rows, columns, width, firstRow, endRow))
 
 typedef struct {
 #define X(result, name, parameters, arguments) result(*name) parameters;

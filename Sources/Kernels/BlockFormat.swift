@@ -19,19 +19,28 @@ public enum BlockSymmetry: Sendable, CaseIterable {
   case asymmetric
 }
 
-/// How the scale of a block is chosen. Scales are above zero; a block of zeros gets 1.
-public enum BlockRange: Sendable, Equatable {
-  /// Symmetric: max|w| / 127, or / 7 for four bits. Asymmetric: (max - min) / (levels - 1).
-  case maximum
-  /// The candidate with the least squared error; the first one wins ties.
+/// How the scale of a block is chosen; a block of zeros gets 1.
+///
+/// Symmetric four-bit blocks in the layout `matMulNBits` use all levels, -8...7, and a *signed* scale: it
+/// takes the value of largest magnitude, m, to -8, so it is negative where m is positive (of +a and -a, -a
+/// counts). Every other format has scales above zero, as QuantizeLinear asks for. Eight bits use -127...127.
+public enum BlockRange: Sendable, CaseIterable {
+  /// The scale that just holds the largest value.
   ///
-  /// Candidates are the scale of `maximum`, then base × each multiplier. The base is that scale, but for
-  /// symmetric four bits, which may use -8 here, max(max w / 7, max -w / 8). Zero points stay those of
-  /// `maximum`.
-  case leastSquares(multipliers: [Float])
-
-  /// `leastSquares` with four candidates beside the maximum.
-  public static let leastSquares = Self.leastSquares(multipliers: [1, 0.93, 0.86, 0.79])
+  /// - Signed scales: m / -8, the very bits that ONNX Runtime's quantizer for MatMulNBits writes. Values are
+  ///   divided and rounded half to even, where that quantizer multiplies by a reciprocal and rounds half
+  ///   up; so a few values at ties differ from it by one level.
+  /// - Other symmetric formats: max|w| / 127, or / 7 for four bits.
+  /// - Asymmetric: (max - min) / (levels - 1), over a range that includes 0.
+  case maximum
+  /// The candidate with the least squared error; the first one wins ties, and `maximum` is the first.
+  ///
+  /// - Signed scales: that of `maximum` × 1, 1.06, 1.03, 0.97, 0.94 and 0.91, by the least
+  ///   Σ |w| (w - q · scale)², so that large values count more.
+  /// - Other formats: the scale of `maximum`, then base × 1, 0.93, 0.86 and 0.79, by the least
+  ///   Σ (w - q · scale)². The base is that scale, but max(max w / 7, max -w / 8) for symmetric four bits,
+  ///   whose levels are -8...7 here. Zero points stay those of `maximum`.
+  case leastSquares
 }
 
 /// Where the parts of a block-wise quantized weight go.
@@ -83,14 +92,21 @@ public struct BlockFormat: Sendable, Equatable {
     }
   }
 
+  /// Whether scales have a sign, see `BlockRange`.
+  var hasSignedScales: Bool { layout == .matMulNBits && bits == .four && symmetry == .symmetric }
+
+  /// What the base scale is multiplied by for each candidate after that of the maximum; at most seven.
   var multipliers: [Float] {
-    if case .leastSquares(let multipliers) = range { multipliers } else { [] }
+    switch range {
+    case .maximum: []
+    case .leastSquares: hasSignedScales ? [1.06, 1.03, 0.97, 0.94, 0.91] : [1, 0.93, 0.86, 0.79]
+    }
   }
 
   func options(packed: Bool) -> ck_block_options {
     ck_block_options(
       blockSize: Int32(blockSize), bits: Int32(bits.rawValue), asymmetric: symmetry == .asymmetric ? 1 : 0,
       leastSquares: range == .maximum ? 0 : 1, biased: layout == .matMulNBits ? 1 : 0,
-      blobs: layout == .matMulNBits ? 1 : 0, packed: packed ? 1 : 0)
+      signedScale: hasSignedScales ? 1 : 0, blobs: layout == .matMulNBits ? 1 : 0, packed: packed ? 1 : 0)
   }
 }

@@ -20,7 +20,7 @@ struct BlockQuantizerTests {
     var formats: [BlockFormat] = []
     for bits in BlockBits.allCases {
       for symmetry in BlockSymmetry.allCases {
-        for range in [BlockRange.maximum, .leastSquares, .leastSquares(multipliers: [])] {
+        for range in BlockRange.allCases {
           for layout in BlockLayout.allCases {
             formats.append(
               BlockFormat(blockSize: 16, bits: bits, symmetry: symmetry, range: range, layout: layout))
@@ -80,28 +80,53 @@ struct BlockQuantizerTests {
     }
   }
 
-  @Test("MatMulNBits bytes of a small block, spelled out")
-  func spelledOut() {
-    // Levels -7...7 of scale 1, then a padded end.
-    let values: [Float] = [7, -7, 0, 1, 2.5, 3.5, -0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, -7, 7]
+  @Test("Symmetric int4 MatMulNBits has the scales of ONNX Runtime and the levels of QuantizeLinear")
+  func goldenMatMulNBits() {
+    let values = GoldenMatMulNBits.values.map { Float(bitPattern: $0) }
+    let n = GoldenMatMulNBits.columnCount
     let format = BlockFormat(
       blockSize: 16, bits: .four, symmetry: .symmetric, range: .maximum, layout: .matMulNBits)
-    let parts = BlockParts(quantizingRows: values, n: 1, k: 18, format: format)
-    #expect(parts.scales == [1, 1])
+    atEveryLevel { level in
+      let parts = BlockParts(quantizingPanels: values, n: n, k: 32, format: format)
+      #expect(parts.scales.map { $0.bitPattern } == GoldenMatMulNBits.scales, "\(level.name)")
+      for column in 0..<n {
+        let bytes = parts.values[column * 16..<column * 16 + 16]
+        let levels = bytes.flatMap { [Int($0 & 15), Int($0 >> 4)] }
+        let wanted = (0..<32).map { GoldenMatMulNBits.levels[$0 * n + column] }
+        #expect(levels == wanted, "column \(column), \(level.name)")
+        if !GoldenMatMulNBits.columnsWithTies.contains(column) {
+          #expect(bytes == GoldenMatMulNBits.bytes[column * 16..<column * 16 + 16], "\(level.name)")
+        }
+      }
+    }
+  }
+
+  @Test("MatMulNBits bytes of small blocks, spelled out")
+  func spelledOut() {
+    // The value of largest magnitude is negative, then positive, then both, in a padded end.
+    var values: [Float] = [-8, 7, 0, 1, 2.5, 3.5, -0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    values += [8, -7, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    values += [4, -4]
+    let format = BlockFormat(
+      blockSize: 16, bits: .four, symmetry: .symmetric, range: .maximum, layout: .matMulNBits)
+    let parts = BlockParts(quantizingRows: values, n: 1, k: 34, format: format)
+    #expect(parts.scales == [1, -1, 0.5])
     #expect(
       parts.values == [
-        0x1F, 0x98, 0xCA, 0x88, 0x88, 0x88, 0x88, 0x88, 0xF1, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88,
+        0xF0, 0x98, 0xCA, 0x88, 0x88, 0x88, 0x88, 0x88, 0xF0, 0x78, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88,
+        0x0F, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88,
       ])
   }
 
-  @Test("A search is never worse than the maximum, and uses -8 where that helps")
+  @Test("A search over scales above zero is never worse than the maximum, and uses -8 where that helps")
   func searchHelps() {
     let values = weights(64 * 48, seed: 52)
-    for (bits, symmetry) in [
-      (BlockBits.four, BlockSymmetry.symmetric), (.four, .asymmetric), (.eight, .symmetric),
+    for (bits, symmetry, layout) in [
+      (BlockBits.four, BlockSymmetry.symmetric, BlockLayout.weightShape), (.four, .asymmetric, .matMulNBits),
+      (.eight, .symmetric, .matMulNBits), (.eight, .symmetric, .weightShape),
     ] {
       var format = BlockFormat(
-        blockSize: 32, bits: bits, symmetry: symmetry, range: .maximum, layout: .matMulNBits)
+        blockSize: 32, bits: bits, symmetry: symmetry, range: .maximum, layout: layout)
       let maximum = BlockParts(quantizingRows: values, n: 48, k: 64, format: format)
       format.range = .leastSquares
       let searched = BlockParts(quantizingRows: values, n: 48, k: 64, format: format)
@@ -114,6 +139,48 @@ struct BlockQuantizerTests {
       blockSize: 16, bits: .four, symmetry: .symmetric, range: .leastSquares, layout: .weightShape)
     let parts = BlockParts(quantizingRows: block, n: 1, k: 16, format: format)
     #expect(parts.scales == [1] && parts.energy.error == 0 && parts.values[0] == 0x78)
+  }
+
+  @Test(
+    "A search over signed scales finds the candidate with the least weighted error", arguments: [16, 32, 128])
+  func signedSearch(blockSize: Int) {
+    let blockCount = 400
+    let values = weights(blockSize * blockCount, seed: 54)
+    var format = BlockFormat(
+      blockSize: blockSize, bits: .four, symmetry: .symmetric, range: .maximum, layout: .matMulNBits)
+    let maximum = BlockParts(quantizingRows: values, n: 1, k: values.count, format: format)
+    format.range = .leastSquares
+    let searched = BlockParts(quantizingRows: values, n: 1, k: values.count, format: format)
+    var chosen: [Float: Int] = [:]
+    for (index, (base, scale)) in zip(maximum.scales, searched.scales).enumerated() {
+      let block = values[index * blockSize..<(index + 1) * blockSize]
+      let largest = block.max { $0.magnitude < $1.magnitude } ?? 0
+      #expect(base == largest / -8)
+      let candidates: [Float] = [1, 1.06, 1.03, 0.97, 0.94, 0.91]
+      let errors = candidates.map { weightedError(block, scale: base * $0) }
+      #expect(candidates.contains { base * $0 == scale }, "block \(index)")
+      // Between equals, the last place of a Float decides.
+      #expect(weightedError(block, scale: scale) <= (errors.min() ?? 0) * (1 + 1e-5), "block \(index)")
+      chosen[scale / base, default: 0] += 1
+    }
+    #expect(chosen.count >= 6, "every candidate wins somewhere")
+  }
+
+  @Test("Blocks without a scale get 1, whatever the sign of their zeros")
+  func zeros() {
+    let tiny = Float.leastNonzeroMagnitude
+    for range in BlockRange.allCases {
+      for block: [Float] in [[0], [-0.0], [tiny], [-tiny, tiny]] {
+        let values = (0..<16).map { block[$0 % block.count] }
+        let format = BlockFormat(
+          blockSize: 16, bits: .four, symmetry: .symmetric, range: range, layout: .matMulNBits)
+        atEveryLevel { level in
+          let parts = BlockParts(quantizingRows: values, n: 1, k: 16, format: format)
+          #expect(parts.scales == [1], "\(block), \(level.name)")
+          #expect(parts.values == [UInt8](repeating: 0x88, count: 8), "\(block), \(level.name)")
+        }
+      }
+    }
   }
 
   @Test("A range of columns gives the same bytes as all of them")
@@ -130,22 +197,33 @@ struct BlockQuantizerTests {
     #expect(left.zeroPoints + right.zeroPoints == whole.zeroPoints)
   }
 
-  /// Ordinary weights with a block of zeros, one of one sign, one of ties, and tiny ones.
+  /// Ordinary weights with a block of zeros, one of one sign, two of ties, and tiny ones.
   private func sample(n: Int, k: Int, blockSize: Int) -> [Float] {
     var values = weights(n * k, seed: 51, width: 0.1)
     for row in 0..<n {
       for column in 0..<min(k, blockSize) {
         let index = row * k + column
-        switch row % 6 {
+        switch row % 8 {
         case 1: values[index] = column % 2 == 0 ? 0 : -0.0
         case 2: values[index] = values[index].magnitude + 0.5
         case 3: values[index] = Float(column % 15 - 7) * 0.5 * 0.25
         case 4: values[index] *= 1e-30
+        case 5: values[index] = values[index] * 1e-20 * 1e-20
+        case 6: values[index] = column % 3 == 0 ? 0.5 : -0.5 + Float(column % 5) * 0.125
         default: break
         }
       }
     }
     return values
+  }
+
+  /// Σ |w| (w - q · scale)² in Double.
+  private func weightedError(_ block: ArraySlice<Float>, scale: Float) -> Double {
+    block.reduce(0.0) { sum, w in
+      let q = min(max((Double(w) / Double(scale)).rounded(.toNearestOrEven), -8), 7)
+      let difference = Double(w) - q * Double(scale)
+      return sum + Double(w.magnitude) * difference * difference
+    }
   }
 
   private func expectedError(

@@ -1,86 +1,8 @@
 // Block-wise quantization along K. Sixteen blocks at a time, one per lane: the blocks of sixteen columns of
 // a [K, N] weight, or of sixteen rows of an [N, K] weight, transposed on loading.
 
-#define CK_LONGEST_BLOCK 256
 /// Columns loaded together from [K, N]: 64 floats are four cache lines of a row.
 #define CK_TILE_COLUMNS 64
-
-/// Sixteen quantized blocks: element r of block l is `values[r][l]`, as stored.
-typedef struct {
-  f32x16 scale;
-  i32x16 zero;
-  u8x16 values[CK_LONGEST_BLOCK];
-} block_tile;
-
-/// The range of stored values relative to the zero point, and what is added to store them.
-typedef struct {
-  float lowest, highest;
-  bool asymmetric, searches, widens;
-  int32_t bias;
-} block_rule;
-
-CK_INLINE block_rule rule_of(const ck_block_options *options) {
-  bool four = options->bits == 4;
-  float top = four ? 7 : 127;
-  block_rule rule = {-top, top, options->asymmetric != 0, options->leastSquares != 0, false, 0};
-  if (rule.asymmetric) {
-    rule.lowest = 0;
-    rule.highest = four ? 15 : 255;
-  } else {
-    // A search over four bits may use -8 as well.
-    rule.widens = four && rule.searches;
-    if (rule.widens) rule.lowest = -8;
-    if (options->biased) rule.bias = four ? 8 : 128;
-  }
-  return rule;
-}
-
-/// A scale that divides: a block of zeros, or one whose scale underflows, gets 1.
-CK_INLINE f32x16 usable(f32x16 scale) { return scale > 0 ? scale : (f32x16)1.0f; }
-
-/// Squared errors of `rows` elements per lane for one scale per lane.
-CK_INLINE f32x16 score(const f32x16 *w, size_t rows, f32x16 scale, f32x16 lowest, f32x16 highest) {
-  f32x16 reciprocal = 1.0f / scale, even = 0, odd = 0;
-  size_t r = 0;
-  for (; r + 2 <= rows; r += 2) {
-    even += squared_error(w[r], scale, reciprocal, lowest, highest);
-    odd += squared_error(w[r + 1], scale, reciprocal, lowest, highest);
-  }
-  if (r < rows) even += squared_error(w[r], scale, reciprocal, lowest, highest);
-  return even + odd;
-}
-
-/// Chooses scales (and zero points) for sixteen blocks of `rows` elements.
-CK_INLINE void choose_scales(const f32x16 *w, size_t rows, block_rule rule, const float *multipliers,
-                             size_t multiplierCount, block_tile *tile) {
-  f32x16 top = 0, bottom = 0;
-  for (size_t r = 0; r < rows; r++) {
-    top = greater(w[r], top);
-    bottom = lesser(w[r], bottom);
-  }
-  f32x16 first, base, low = rule.lowest, high = rule.highest;
-  tile->zero = rule.bias;
-  if (rule.asymmetric) {
-    first = usable((top - bottom) / rule.highest);
-    base = first;
-    tile->zero = rounded_int(clamped(-bottom / first, 0, high));
-    low = -__builtin_convertvector(tile->zero, f32x16);
-    high = high + low;
-  } else {
-    first = usable(greater(top, -bottom) / rule.highest);
-    base = rule.widens ? usable(greater(top / rule.highest, bottom / rule.lowest)) : first;
-  }
-  tile->scale = first;
-  if (!rule.searches) return;
-  f32x16 best = score(w, rows, first, low, high);
-  for (size_t m = 0; m < multiplierCount; m++) {
-    f32x16 scale = usable(base * multipliers[m]);
-    f32x16 error = score(w, rows, scale, low, high);
-    i32x16 wins = error < best;
-    tile->scale = wins ? scale : tile->scale;
-    best = wins ? error : best;
-  }
-}
 
 /// Chooses scales and quantizes; rows up to `blockSize` are filled with the zero point.
 CK_INLINE void quantize_tile(const f32x16 *w, size_t rows, size_t blockSize, block_rule rule,
@@ -219,6 +141,13 @@ static ck_energy quantize_panel(const float *x, size_t n, size_t columns, size_t
   uint8_t *zeros = rule.asymmetric && nz > 0 ? z : NULL;
   for (size_t c = 0; c < usedColumns; c += CK_TILE_COLUMNS) {
     size_t width = usedColumns - c < CK_TILE_COLUMNS ? usedColumns - c : CK_TILE_COLUMNS;
+    if (options.blobs) {
+      // Each block goes to lines of its own, which are on their way while the tile is computed.
+      for (size_t l = c; l < c + width; l++) {
+        __builtin_prefetch(o + l * columnStride + outputOffset, 1);
+        __builtin_prefetch(s + l * scaleStride + scaleOffset, 1);
+      }
+    }
     bool more = c + 2 * CK_TILE_COLUMNS <= usedColumns;
     gather_columns(x + firstColumn + c, columns, rows, width, more, groups);
     for (size_t g = 0; 16 * g < width; g++) {

@@ -45,6 +45,9 @@ typedef struct {
   int32_t leastSquares;
   /// Nonzero: symmetric values are stored unsigned, 2^(bits-1) added.
   int32_t biased;
+  /// Nonzero: symmetric 4-bit blocks use -8...7, with a scale that takes the value of largest magnitude to
+  /// -8 and has either sign; zero: scales are above zero.
+  int32_t signedScale;
   /// Nonzero: blocks lie one after the other, padded; zero: the order of the weight.
   int32_t blobs;
   /// Nonzero: 4-bit values are stored two per byte; zero: one per byte.
@@ -155,5 +158,13 @@ void ck_unpack_nibbles_u8(const uint8_t *__counted_by(byteCount) bytes __noescap
                           uint8_t *__counted_by(count) output __noescape, size_t count);
 void ck_unpack_nibbles_s8(const uint8_t *__counted_by(byteCount) bytes __noescape, size_t byteCount,
                           int8_t *__counted_by(count) output __noescape, size_t count);
+
+// Comparison.
+
+/// Nonzero when rows `firstRow ..< endRow` of `first` [rows, columns] are those columns of `second`
+/// [columns, rows], bit for bit. Elements have `width` bytes, 2, 4 or 8, and need no alignment.
+int32_t ck_is_transpose(const void *__sized_by(firstByteCount) first __noescape, size_t firstByteCount,
+                        const void *__sized_by(secondByteCount) second __noescape, size_t secondByteCount,
+                        size_t rows, size_t columns, size_t width, size_t firstRow, size_t endRow);
 
 #endif

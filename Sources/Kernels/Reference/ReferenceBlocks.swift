@@ -2,7 +2,7 @@
 package enum ReferenceBlocks {
   /// A quantized weight: per column n its blocks.
   package struct Block: Equatable {
-    /// The scale, above zero.
+    /// The scale; negative only where scales are signed.
     package var scale: Float
     /// The level of 0, as stored.
     package var zeroPoint: Int
@@ -13,13 +13,18 @@ package enum ReferenceBlocks {
   /// Quantizes the elements of one block.
   package static func quantized(_ w: [Float], format: BlockFormat) -> Block {
     let isFour = format.bits == .four
+    let searches = format.range == .leastSquares
+    if format.symmetry == .symmetric && isFour && format.layout == .matMulNBits {
+      let scale = signedScale(w, searches: searches)
+      return Block(
+        scale: scale, zeroPoint: 8,
+        values: w.map { ReferenceRounding.quantized($0, scale: scale, zeroPoint: 8, levels: .unsigned4) })
+    }
     let top = max(0, w.max() ?? 0)
     let bottom = min(0, w.min() ?? 0)
     let isAsymmetric = format.symmetry == .asymmetric
     var levels: QuantizedLevels = isFour ? .symmetric4 : .symmetric8
     if isAsymmetric { levels = isFour ? .unsigned4 : .unsigned8 }
-    var searches = false
-    if case .leastSquares = format.range { searches = true }
     if !isAsymmetric && isFour && searches { levels = .signed4 }
     let highest = Float(levels.highest)
 
@@ -30,21 +35,49 @@ package enum ReferenceBlocks {
       isAsymmetric
       ? ReferenceRounding.saturated(-bottom / first, lowest: 0, highest: Int(levels.highest)) : 0
     var scale = first
-    if case .leastSquares(let multipliers) = format.range {
+    if searches {
       var best = score(w, scale: first, zeroPoint: zero, levels: levels)
-      for multiplier in multipliers {
+      for multiplier: Float in [1, 0.93, 0.86, 0.79] {
         let candidate = usable(base * multiplier)
         let error = score(w, scale: candidate, zeroPoint: zero, levels: levels)
         if error < best { (best, scale) = (error, candidate) }
       }
     }
-    let isBiased = format.layout == .matMulNBits && !isAsymmetric
-    let bias = isBiased ? (isFour ? 8 : 128) : 0
+    let bias = format.layout == .matMulNBits && !isAsymmetric ? 128 : 0
     return Block(
       scale: scale, zeroPoint: zero + bias,
       values: w.map {
         ReferenceRounding.quantized($0, scale: scale, zeroPoint: zero, levels: levels) + bias
       })
+  }
+
+  /// The scale that takes the value of largest magnitude to -8, or the best one near it.
+  private static func signedScale(_ w: [Float], searches: Bool) -> Float {
+    let size = w.map(\.magnitude).max() ?? 0
+    let base = (w.contains(-size) ? -size : size) / -8
+    if base == 0 { return 1 }
+    if !searches { return base }
+    var (best, scale) = (Float.infinity, base)
+    for multiplier: Float in [1, 1.06, 1.03, 0.97, 0.94, 0.91] {
+      let error = weightedScore(w, base: base, multiplier: multiplier)
+      if error < best { (best, scale) = (error, base * multiplier) }
+    }
+    return scale
+  }
+
+  /// Σ |w| (w - q · scale)² in units of `base`, in Float, even and odd elements apart: the arithmetic that
+  /// decides between candidates that are equally good to the last places.
+  private static func weightedScore(_ w: [Float], base: Float, multiplier: Float) -> Float {
+    let unit = 1 / base
+    let reciprocal = 1 / multiplier
+    var sums: [Float] = [0, 0]
+    for (index, x) in w.enumerated() {
+      let u = x * unit
+      let v = u * reciprocal
+      let difference = v - Float(ReferenceRounding.saturated(v, lowest: -8, highest: 7))
+      sums[index % 2] += difference * difference * u.magnitude
+    }
+    return (sums[0] + sums[1]) * (multiplier * multiplier)
   }
 
   /// The sum of squared errors in Float, even and odd elements apart, by the reciprocal: as documented.
