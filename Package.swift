@@ -51,17 +51,22 @@ let package = Package(
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     room("Kernels", ["CKernels"]),
     // plan
-    room("QuantPlan", ["ONNXGraph", "Tensors"]),
+    room("QuantPlan", ["Kernels", "ONNXGraph", "Tensors"]),
     // apply
     room("Quantize", ["Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Tensors"]),
     // speech
     room("Whisper", ["ONNXGraph", "Tensors"]),
     // flow
-    room("Pipeline", ["ByteIO", "Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "Whisper"]),
+    room(
+      "Pipeline",
+      ["ByteIO", "Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "Whisper"]),
     // face
     room(
       "WhisperQCommands",
-      ["Console", "Pipeline", "QuantPlan", "Quantize", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      [
+        "Console", "Pipeline", "QuantPlan", "Quantize",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(name: "whisperq", dependencies: ["WhisperQCommands"], swiftSettings: house),
 
     // What tests share: paths, spawned programs, Python oracles.
@@ -72,9 +77,9 @@ let package = Package(
     tests("ONNXFileTests", ["ByteIO", "ONNXFile", "Tensors", "TestSupport"]),
     tests("ONNXGraphTests", ["ByteIO", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport"]),
     tests("KernelsTests", ["Kernels"]),
-    tests("QuantPlanTests", ["ONNXGraph", "QuantPlan", "Tensors", "TestSupport"]),
+    tests("QuantPlanTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Tensors", "TestSupport"]),
     tests("QuantizeTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "TestSupport"]),
     tests("WhisperTests", ["ONNXFile", "ONNXGraph", "Whisper", "TestSupport"]),
-    tests("EndToEndTests", ["TestSupport"]),
+    tests("EndToEndTests", ["TestSupport", "whisperq"]),
   ]
 )

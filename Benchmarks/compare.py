@@ -3,8 +3,11 @@
 Floor and whisperq run one after the other, pair by pair, on the same file in the page cache, so that what slows
 the machine down slows both. The ratio is the median of the pairs' ratios.
 
+With --onnxruntime PYTHON, ONNX Runtime's quantize_dynamic runs once per model in the same way; its time is compared
+with the median of whisperq's dynamic-int8.
+
 usage: compare.py --whisperq PROGRAM --floor PROGRAM --measure PROGRAM --scratch FOLDER [--pairs 5] [--json]
-       MODEL_FOLDER
+       [--onnxruntime PYTHON] MODEL_FOLDER
 """
 
 import argparse
@@ -70,17 +73,32 @@ def compare(options, model):
                 command += ["--output", folder / "model.onnx", "--quiet"]
             pairs.append((floor, run(options.measure, command)))
         seconds = statistics.median(own["seconds"] for _, own in pairs)
-        yield {
-            "model": str(model.relative_to(options.models)),
-            "bytes": byte_count,
-            "job": job,
-            "floor_seconds": statistics.median(floor["seconds"] for floor, _ in pairs),
-            "seconds": seconds,
-            "ratio": statistics.median(own["seconds"] / floor["seconds"] for floor, own in pairs),
-            "bytes_per_second": byte_count / seconds,
-            "peak_bytes": max(own["peak_bytes"] for _, own in pairs),
-        }
+        yield row_of(
+            options, model, byte_count, job, statistics.median(floor["seconds"] for floor, _ in pairs), seconds,
+            statistics.median(own["seconds"] / floor["seconds"] for floor, own in pairs),
+            max(own["peak_bytes"] for _, own in pairs))
+    if options.onnxruntime:
+        folder = fresh(options.scratch / "work")
+        script = pathlib.Path(__file__).with_name("onnxruntime_quantize.py")
+        floor = run(options.measure, [options.floor, weights, folder / "floor.bin"])
+        other = run(options.measure, [options.onnxruntime, script, model, folder / "model.onnx"])
+        folder = fresh(options.scratch / "work")
+        command = [options.whisperq, "quantize", model, "--output", folder / "model.onnx", "--quiet"]
+        own = run(options.measure, command)
+        yield row_of(options, model, byte_count, "onnxruntime", floor["seconds"], other["seconds"],
+                     other["seconds"] / floor["seconds"], other["peak_bytes"])
+        print(f"  ONNX Runtime takes {other['seconds'] / own['seconds']:.0f} times whisperq's "
+              f"{own['seconds']:.3f} s beside it", file=sys.stderr)
     fresh(options.scratch / "work")
+
+
+def row_of(options, model, byte_count, job, floor_seconds, seconds, ratio, peak):
+    """One line of the result."""
+    return {
+        "model": str(model.relative_to(options.models)), "bytes": byte_count, "job": job,
+        "floor_seconds": floor_seconds, "seconds": seconds, "ratio": ratio,
+        "bytes_per_second": byte_count / seconds, "peak_bytes": peak,
+    }
 
 
 def main():
@@ -88,6 +106,7 @@ def main():
     for name in ("whisperq", "floor", "measure", "scratch"):
         parser.add_argument(f"--{name}", type=pathlib.Path, required=True)
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--onnxruntime", type=pathlib.Path, help="a Python that has onnxruntime")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("models", type=pathlib.Path)
     options = parser.parse_args()

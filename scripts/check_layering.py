@@ -102,7 +102,7 @@ def self_test():
         "Sources/Face/a.swift": "public import Ground\n  import Synchronization\n",
         "Sources/Sneaky/a.swift": 'import Ground\n@testable import Face\nlet x = """\nimport Lost\n"""\n',
         "Sources/Heavy/a.swift": "internal import Foundation\n// import Face\n",
-        "Sources/QuantPlan/a.swift": "import FoundationEssentials\n",
+        "Sources/Pipeline/a.swift": "import FoundationEssentials\n",
         "Sources/Unknown/a.swift": "",
         "Tests/FaceTests/a.swift": "import Face\nimport Foundation\nimport Testing\nimport Parser\n",
     }
@@ -111,7 +111,7 @@ def self_test():
         ("Face", "regular", ["Ground"]),
         ("Sneaky", "regular", ["Face"]),
         ("Heavy", "regular", ["Ground"]),
-        ("QuantPlan", "regular", []),
+        ("Pipeline", "regular", []),
         ("program", "executable", []),
         ("FaceTests", "test", ["Face", "program"]),
     ]

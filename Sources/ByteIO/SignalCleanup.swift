@@ -11,7 +11,7 @@ import Synchronization
 /// Removes unfinished files when the user interrupts, and says in plain words when a mapped file shrinks.
 ///
 /// The handlers call only what POSIX lists as async-signal-safe: `unlink`, `write`, `signal`, `raise`,
-/// `_exit`.
+/// `pause`, `_exit`.
 public enum SignalCleanup {
   static let slotCount = 16
   private static let lock = Mutex(())
@@ -30,12 +30,17 @@ public enum SignalCleanup {
     return unsafe (strdup(text), text.utf8.count)
   }()
 
-  /// Installs the handlers: interrupt, termination and hang-up clean up and then end the process as usual;
-  /// a bus error in a mapped file ends it with exit code 4.
+  /// Installs the handlers: interrupt, quit, termination, hang-up and a reader that goes away clean up and then
+  /// end the process as usual; a bus error in a mapped file ends it with exit code 4.
+  ///
+  /// A signal that the caller had ignored (`nohup`) stays ignored.
   public static func install() {
     _ = unsafe slots
     _ = unsafe shrunkMessage
-    for number in [SIGINT, SIGTERM, SIGHUP] {
+    for number in [SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE] {
+      let before = signal(number, SIG_IGN)
+      // A handler is a pointer or one of the small numbers of SIG_DFL and SIG_IGN; only its bits are compared.
+      if unsafe unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { continue }
       signal(
         number,
         { received in
@@ -44,15 +49,18 @@ public enum SignalCleanup {
           raise(received)
         })
     }
+    _ = busErrorCount.load(ordering: .relaxed)
     signal(
       SIGBUS,
       { _ in
+        // Several threads may meet the end of the file; the first one speaks and ends the process.
+        if busErrorCount.wrappingAdd(1, ordering: .relaxed).oldValue > 0 { while true { pause() } }
         SignalCleanup.unlinkAll()
         let text = unsafe SignalCleanup.shrunkMessage
         _ = unsafe write(2, text.pointer, text.count)
         _exit(4)
       })
-    // A file that grows past the user's limit, and a reader that goes away, are errors, not deaths.
+    // A file that grows past the user's limit is an error, not a death.
     signal(SIGXFSZ, SIG_IGN)
   }
 
@@ -82,3 +90,6 @@ public enum SignalCleanup {
     }
   }
 }
+
+/// How many threads met the end of a file that became shorter.
+private let busErrorCount = Atomic<Int>(0)

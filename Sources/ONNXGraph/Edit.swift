@@ -43,6 +43,15 @@ extension AttributeProto {
     return attribute
   }
 
+  /// A `STRING` attribute.
+  public static func string(_ name: String, _ value: String) -> AttributeProto {
+    var attribute = AttributeProto()
+    attribute.name = name
+    attribute.s = Array(value.utf8)
+    attribute.type = Kind.string.rawValue
+    return attribute
+  }
+
   /// A `FLOAT` attribute.
   public static func float(_ name: String, _ value: Float) -> AttributeProto {
     var attribute = AttributeProto()
@@ -241,6 +250,26 @@ extension ModelGraph {
     message.opsetImport.append(entry)
   }
 
+  /// Raises the model's IR version to at least `version`.
+  ///
+  /// Before version 4 every initializer had to be an input too, and was a constant all the same. Those inputs
+  /// go, because from version 4 on they would be defaults that a caller can replace.
+  public mutating func raiseIRVersion(to version: Int64) {
+    let current = message.irVersion ?? 0
+    guard current < version else { return }
+    message.irVersion = version
+    guard current < 4, version >= 4 else { return }
+    let constants = self[root].inputs.filter { self[$0].initializer != nil }
+    let gone = Set(constants)
+    self[root].inputs.removeAll { gone.contains($0) }
+    // What the inputs said of the values stays said.
+    self[root].descriptions.removeAll { $0.value.map(gone.contains) ?? false }
+    for value in constants {
+      self[value].isGraphInput = false
+      if self[value].info != nil { self[root].descriptions.append(.value(value)) }
+    }
+  }
+
   /// Changes the element types that a graph declares for its outputs; nil keeps one.
   public mutating func redescribeOutputs(of graph: GraphID, _ type: (ValueID) -> ElementType?) {
     for (index, value) in self[graph].outputs.enumerated() {
@@ -286,7 +315,7 @@ extension ModelGraph {
     for graph in graphIDs {
       self[graph].initializers.removeAll { removed.contains($0) }
       self[graph].inputs.removeAll { removed.contains($0) }
-      self[graph].describedValues.removeAll { removed.contains($0) }
+      self[graph].descriptions.removeAll { $0.value.map(removed.contains) ?? false }
     }
     for value in removed { self[value].initializer = nil }
     return removed.sorted().map { self[$0].name }

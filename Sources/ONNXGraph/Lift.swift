@@ -115,7 +115,9 @@ private struct Lifter {
     }
     for tensor in source.sparseInitializer {
       let name = tensor.values?.name ?? ""
-      if !name.isEmpty, scopes[scopes.count - 1][name] == nil { _ = define(name, in: id, &model) }
+      guard !name.isEmpty, scopes[scopes.count - 1][name] == nil else { continue }
+      let value = define(name, in: id, &model)
+      model[value].isSparse = true
     }
     try defineNodes(source, in: id, graphName: graphName, &model)
     for info in source.output {
@@ -128,15 +130,26 @@ private struct Lifter {
       model[id].outputs.append(value)
       model[id].message.output.append(info)
     }
+    describe(source, in: id, &model)
+    return id
+  }
+
+  private func describe(_ source: GraphProto, in graph: GraphID, _ model: inout ModelGraph) {
+    var described: Set<ValueID> = []
     for info in source.valueInfo {
-      if let name = info.name, let value = scopes[scopes.count - 1][name], !model[value].isGraphInput {
+      guard let name = info.name, let value = scopes[scopes.count - 1][name] else {
+        // A new value of this name would be described wrongly.
+        if let name = info.name { model.names.reserve(name) }
+        model[graph].descriptions.append(.dangling(info))
+        continue
+      }
+      if !model[value].isGraphInput, described.insert(value).inserted {
         model[value].info = info
-        model[id].describedValues.append(value)
+        model[graph].descriptions.append(.value(value))
       } else {
-        model[id].danglingInfo.append(info)
+        model[graph].descriptions.append(.repeated(info, value))
       }
     }
-    return id
   }
 
   private mutating func defineNodes(
@@ -180,7 +193,6 @@ private struct Lifter {
         model[value].uses.append(Use(node: id, inputIndex: index))
       }
     }
-    try checkAcyclic(ids, model)
     for (id, message) in zip(ids, source.node) {
       var seen: Set<String> = []
       for attribute in message.attribute {
@@ -191,6 +203,7 @@ private struct Lifter {
         model[id].attributes.append(lifted)
       }
     }
+    try checkAcyclic(ids, model)
   }
 
   private mutating func lift(
@@ -226,36 +239,53 @@ private struct Lifter {
     return .plain(attribute)
   }
 
-  /// Kahn's algorithm over the nodes of one graph.
+  /// Kahn's algorithm over the nodes of one graph; what a node's bodies take, the node takes.
   private func checkAcyclic(_ ids: [NodeID], _ model: ModelGraph) throws(LiftError) {
     guard let first = ids.first else { return }
     let base = first.index
+    let graph = model[first].graph
+    func users(of id: NodeID) -> [NodeID] {
+      model[id].outputs.compactMap { $0 }.flatMap { value in
+        model[value].uses.compactMap { ancestor(of: $0.node, in: graph, model) }
+      }
+    }
     var waiting = [Int](repeating: 0, count: ids.count)
     for id in ids {
-      for case let value? in model[id].inputs {
-        if let producer = model[value].producer, model[producer].graph == model[id].graph {
-          waiting[id.index - base] += 1
-        }
-      }
+      for user in users(of: id) { waiting[user.index - base] += 1 }
     }
     var ready = ids.filter { waiting[$0.index - base] == 0 }
     var done = 0
     while let id = ready.popLast() {
       done += 1
+      for user in users(of: id) {
+        waiting[user.index - base] -= 1
+        if waiting[user.index - base] == 0 { ready.append(user) }
+      }
+    }
+    if done == ids.count { return }
+    // Every node that still waits has one before it that waits too; going back ends in the cycle itself.
+    var before: [NodeID: (node: NodeID, value: ValueID)] = [:]
+    for id in ids where waiting[id.index - base] > 0 {
       for case let value? in model[id].outputs {
-        for use in model[value].uses where model[use.node].graph == model[id].graph {
-          waiting[use.node.index - base] -= 1
-          if waiting[use.node.index - base] == 0 { ready.append(use.node) }
+        for use in model[value].uses {
+          if let user = ancestor(of: use.node, in: graph, model) { before[user] = (id, value) }
         }
       }
     }
-    guard done < ids.count, let stuck = ids.first(where: { waiting[$0.index - base] > 0 }) else { return }
-    let value = model[stuck].inputs.compactMap { $0 }.first { value in
-      model[value].producer.map { waiting.indices.contains($0.index - base) && waiting[$0.index - base] > 0 }
-        ?? false
+    guard var node = ids.first(where: { waiting[$0.index - base] > 0 }) else { return }
+    var seen: Set<NodeID> = []
+    while seen.insert(node).inserted, let previous = before[node] { node = previous.node }
+    let value = before[node].map { model[$0.value].name } ?? ""
+    throw .graph(GraphError(.cycle(node: model.label(of: node), value: value), path: model.path))
+  }
+
+  /// The node of `graph` that is, or holds in its bodies, `node`.
+  private func ancestor(of node: NodeID, in graph: GraphID, _ model: ModelGraph) -> NodeID? {
+    var current = node
+    while model[current].graph != graph {
+      guard let owner = model[model[current].graph].owner else { return nil }
+      current = owner
     }
-    throw .graph(
-      GraphError(
-        .cycle(node: model.label(of: stuck), value: value.map { model[$0].name } ?? ""), path: model.path))
+    return current
   }
 }

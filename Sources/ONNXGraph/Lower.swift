@@ -23,14 +23,24 @@ extension ModelGraph {
     }
     result.initializer = graph.initializers.map(lowerInitializer)
     result.node = graph.nodes.map(lowerNode)
-    result.valueInfo =
-      graph.describedValues.compactMap { value in
-        let record = self[value]
-        guard record.producer != nil || record.initializer != nil, var info = record.info else { return nil }
-        info.name = record.name
-        return info
-      } + graph.danglingInfo
+    result.valueInfo = graph.descriptions.compactMap(lowerDescription)
     return result
+  }
+
+  /// Nil when the value is gone.
+  private func lowerDescription(_ description: Description) -> ValueInfoProto? {
+    if case .dangling(let info) = description { return info }
+    guard let value = description.value else { return nil }
+    let record = self[value]
+    guard
+      record.producer != nil || record.initializer != nil || record.isGraphInput || record.isSparse,
+      let info = record.info
+    else { return nil }
+    guard case .repeated(let repeated, _) = description else { return info }
+    guard case .tensor(let type)? = info.type?.value, let number = type.elemType,
+      let elementType = ElementType(rawValue: number)
+    else { return repeated }
+    return repeated.withElementType(elementType)
   }
 
   private func named(_ name: String) -> ValueInfoProto {

@@ -36,6 +36,8 @@ public struct Value: Sendable {
   public internal(set) var initializer: Initializer?
   public internal(set) var producer: NodeID?
   public internal(set) var isGraphInput = false
+  /// Whether this is a sparse initializer, which the graph carries as a message.
+  public internal(set) var isSparse = false
   /// How often it is an output of its graph.
   public internal(set) var graphOutputCount = 0
   /// Inputs that take it, in no particular order.
@@ -102,12 +104,27 @@ public struct Graph: Sendable {
   public internal(set) var outputs: [ValueID] = []
   public internal(set) var initializers: [ValueID] = []
   public internal(set) var nodes: [NodeID] = []
-  /// The order of the file's `value_info`.
-  var describedValues: [ValueID] = []
-  /// Descriptions of values that do not exist.
-  var danglingInfo: [ValueInfoProto] = []
+  /// The file's `value_info`, in order.
+  var descriptions: [Description] = []
 
   public var name: String { message.name ?? "" }
+}
+
+/// An entry of `value_info`.
+enum Description: Sendable {
+  /// `Value.info` holds what it says.
+  case value(ValueID)
+  /// A second description of a value: of an input, or a repetition.
+  case repeated(ValueInfoProto, ValueID)
+  /// Of a value that does not exist.
+  case dangling(ValueInfoProto)
+
+  var value: ValueID? {
+    switch self {
+    case .value(let value), .repeated(_, let value): return value
+    case .dangling: return nil
+    }
+  }
 }
 
 /// A model as graphs of nodes and values with use-def edges; everything that is not understood is carried.

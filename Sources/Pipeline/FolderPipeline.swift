@@ -12,12 +12,20 @@ public struct FolderContents: Sendable {
 
 /// The journey of a folder: each model in it is quantized, everything else comes along.
 public enum FolderPipeline {
-  private static let depthLimit = 8
+  /// Folders below folders, counted with the two that every walk begins with.
+  private static let depthLimit = 10
 
-  /// Lists a folder and the folders in it; hidden files are left out.
-  public static func contents(of path: String) throws(PipelineError) -> FolderContents {
+  /// Lists a folder and the folders in it; hidden files are left out, and so is the folder `output` when it
+  /// lies inside, for it holds the results of an earlier run.
+  public static func contents(
+    of path: String, except output: String? = nil
+  ) throws(PipelineError)
+    -> FolderContents
+  {
     var files: [String] = []
-    try list(path, prefix: "", depth: 0, into: &files)
+    // A link to a folder above would list everything again.
+    let avoided = [output ?? path, path].compactMap { identity(ofPath: $0) }
+    try list(path, prefix: "", except: avoided, into: &files)
     let models = files.filter { $0.hasSuffix(".onnx") }
     var data: Set<String> = []
     for model in models {
@@ -32,16 +40,20 @@ public enum FolderPipeline {
       models: models, sidecars: files.filter { !$0.hasSuffix(".onnx") && !data.contains($0) })
   }
 
-  private static func list(_ root: String, prefix: String, depth: Int, into files: inout [String])
-    throws(PipelineError)
-  {
+  private static func list(
+    _ root: String, prefix: String, except avoided: [FileIdentity], into files: inout [String]
+  ) throws(PipelineError) {
     let entries: [String]
     do { entries = try names(inFolder: joined(root, prefix)) } catch { throw PipelineError(error) }
     for name in entries where !name.hasPrefix(".") {
       let relative = joined(prefix, name)
       switch kind(ofPath: joined(root, relative)) {
       case .file: files.append(relative)
-      case .folder: if depth < depthLimit { try list(root, prefix: relative, depth: depth + 1, into: &files) }
+      case .folder:
+        guard let id = identity(ofPath: joined(root, relative)), !avoided.contains(id),
+          avoided.count < depthLimit
+        else { continue }
+        try list(root, prefix: relative, except: avoided + [id], into: &files)
       case .missing, .other: break
       }
     }

@@ -29,8 +29,7 @@ public struct PipelineError: Error, Sendable {
   public init(_ error: ByteIOError) {
     switch error.reason {
     case .outOfRange, .unsafeLocation, .symbolicLink, .hardLink: self.init(error.message, .badInput)
-    case .sameFile: self.init(error.message, .usage)
-    case .notFound, .notARegularFile, .system, .noSpace, .alreadyExists:
+    case .notFound, .notARegularFile, .system, .noSpace, .alreadyExists, .sameFile:
       self.init(error.message, .inputOutput)
     }
   }
@@ -50,11 +49,21 @@ public struct PipelineError: Error, Sendable {
     }
   }
 
-  public init(_ error: QuantizeError) {
+  /// What cannot be done is the fault of an edited plan, or a limit of ours when we made the plan.
+  public init(_ error: QuantizeError, plan: PlanOrigin = .edited) {
     switch error.reason {
     case .file(let cause): self = PipelineError(cause)
     case .opset: self.init(error.message, .unsupported)
+    case .impossible where plan == .made: self.init(error.message, .unsupported)
     case .notFinite, .unknownWeight, .otherWeight, .impossible: self.init(error.message, .badInput)
     }
   }
+}
+
+/// Where a plan comes from.
+public enum PlanOrigin: Sendable {
+  /// Made from the policy in this run.
+  case made
+  /// Read from a file.
+  case edited
 }

@@ -31,7 +31,8 @@ public struct WorkObserver: Sendable {
   public let advanced: @Sendable (_ byteCount: Int) -> Void
 
   public init(
-    began: @escaping @Sendable (Int) -> Void = { _ in }, advanced: @escaping @Sendable (Int) -> Void = { _ in }
+    began: @escaping @Sendable (Int) -> Void = { _ in },
+    advanced: @escaping @Sendable (Int) -> Void = { _ in }
   ) {
     self.began = began
     self.advanced = advanced
@@ -64,7 +65,9 @@ public enum QuantizePipeline {
   }
 
   /// Quantizes one model; the output is complete or not there.
-  public static func run(_ request: QuantizeRequest, observer: WorkObserver = WorkObserver())
+  public static func run(
+    _ request: QuantizeRequest, observer: WorkObserver = WorkObserver()
+  )
     throws(PipelineError) -> QuantizeReport
   {
     let clock = ContinuousClock()
@@ -76,7 +79,11 @@ public enum QuantizePipeline {
       throw PipelineError(NothingToDo.sentence(request.inputPath, plan, source.graph), .unsupported)
     }
     let rewritten: RewrittenModel
-    do { rewritten = try GraphRewriter.rewrite(source.graph, plan: plan) } catch { throw PipelineError(error) }
+    do {
+      rewritten = try GraphRewriter.rewrite(source.graph, plan: plan)
+    } catch {
+      throw PipelineError(error, plan: request.plan == nil ? .made : .edited)
+    }
     let output: ModelOutput
     do {
       output = try ModelOutput(
@@ -128,7 +135,8 @@ public enum QuantizePipeline {
   private static func refuseOverwriting(_ source: Source, _ request: QuantizeRequest) throws(PipelineError) {
     let dataPath = joined(
       folder(of: request.outputPath), ModelOutput.dataFileName(forModel: request.outputPath))
-    let inputs = [request.inputPath] + source.external.opened.map { joined(folder(of: request.inputPath), $0.location) }
+    let inputs =
+      [request.inputPath] + source.external.opened.map { joined(folder(of: request.inputPath), $0.location) }
     for target in [request.outputPath, dataPath] {
       guard let id = identity(ofPath: target) else { continue }
       for input in inputs where identity(ofPath: input) == id {

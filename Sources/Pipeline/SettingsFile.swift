@@ -20,11 +20,23 @@ public enum SettingsFile {
   }
 
   /// A plan as JSON with sorted keys, the form that `plan(path:)` reads.
-  public static func text(_ plan: QuantPlan) throws(PipelineError) -> String {
+  public static func text(_ plan: QuantPlan) throws(PipelineError) -> String { try encoded(plan) }
+
+  /// The plans of several models as one JSON document: `{"models": [{"input": …, "plan": …}]}`.
+  public static func text(_ plans: [(input: String, plan: QuantPlan)]) throws(PipelineError) -> String {
+    try encoded(["models": plans.map { PlanOfModel(input: $0.input, plan: $0.plan) }])
+  }
+
+  private struct PlanOfModel: Encodable {
+    let input: String
+    let plan: QuantPlan
+  }
+
+  private static func encoded(_ value: some Encodable) throws(PipelineError) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     do {
-      return String(decoding: try encoder.encode(plan), as: UTF8.self) + "\n"
+      return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
     } catch {
       throw PipelineError("the plan cannot be written as JSON: \(error)", .internal)
     }

@@ -19,8 +19,8 @@ struct Pattern: Sendable {
     }
   }
 
-  func matches(weight: String, nodes: [String], operators: [String]) -> Bool {
-    if kind == nil || kind == "weight", matches(weight) { return true }
+  func matches(weights: [String], nodes: [String], operators: [String]) -> Bool {
+    if kind == nil || kind == "weight", weights.contains(where: matches) { return true }
     if kind == nil || kind == "node", nodes.contains(where: matches) { return true }
     if kind == nil || kind == "op", operators.contains(where: matches) { return true }
     return false

@@ -38,7 +38,7 @@ public enum Planner {
       weight: subject.weight.name, graph: subject.weight.graphLabel, role: subject.role,
       elementType: subject.weight.content.elementType.name, shape: subject.weight.content.shape.dimensions,
       consumers: subject.consumers, twin: subject.twin?.name, treatment: treatment, bytesBefore: before,
-      bytesAfter: treatment.map { storedByteCount(of: subject, $0) } ?? before, reason: reason)
+      bytesAfter: treatment.map { storedByteCount(of: subject, $0, policy.scheme) } ?? before, reason: reason)
   }
 
   /// The rules in the order in which they are asked; the first that does not pass decides.
@@ -47,19 +47,35 @@ public enum Planner {
     ConvolutionRule(), OtherUsesRule(),
   ]
 
-  /// Bytes of integers, scales and zero points together.
-  static func storedByteCount(of subject: Subject, _ treatment: Treatment) -> Int {
+  /// Bytes of all constants that stand for the weight: integers, scales and zero points.
+  static func storedByteCount(of subject: Subject, _ treatment: Treatment, _ scheme: Scheme) -> Int {
     let count = subject.weight.content.shape.elementCount
-    if treatment.form == .half { return count * 2 }
-    let values = (count * treatment.bits + 7) / 8
-    let scales =
-      switch treatment.granularity {
-      case .tensor: 1
-      case .channel: subject.channelCount
-      case .block: count / max(1, treatment.blockSize ?? 1)
-      }
-    let zeroPoints = treatment.symmetric ? 0 : (scales * treatment.bits + 7) / 8
-    return values + 4 * scales + zeroPoints
+    let channels = subject.channelCount
+    let bits = treatment.bits
+    func bytes(_ values: Int) -> Int { (values * bits + 7) / 8 }
+    switch treatment.form {
+    case .half: return count * 2
+    case .dynamicMatMul: return count + 5 * (treatment.granularity == .tensor ? 1 : channels)
+    case .dynamicConvolution: return count + 4 * (treatment.granularity == .tensor ? 1 : channels)
+    case .gatherRows:
+      if subject.role == .embedding { return count + 4 * channels }
+      // The scales stand as a column for Gather and as a row for the logits, which may have zero points too.
+      return count + (scheme == .dynamicInt8 ? 9 : 8) * channels
+    case .matMulNBits:
+      let size = max(1, treatment.blockSize ?? 1)
+      let blocks = (subject.reductionCount + size - 1) / size
+      let zeroPoints = treatment.symmetric ? 0 : channels * bytes(blocks)
+      return channels * blocks * size * bits / 8 + 4 * channels * blocks + zeroPoints
+    case .dequantize:
+      let size = max(1, treatment.blockSize ?? 1)
+      let scales =
+        switch treatment.granularity {
+        case .tensor: 1
+        case .channel: channels
+        case .block: channels * ((subject.reductionCount + size - 1) / size)
+        }
+      return bytes(count) + 4 * scales + (treatment.symmetric ? 0 : bytes(scales))
+    }
   }
 }
 
@@ -70,6 +86,12 @@ struct Subject: Sendable {
   let role: WeightRole
   let consumers: [String]
   let operators: [String]
+
+  /// Whether a pattern of the user means this weight, under its own name or its twin's.
+  func matches(_ pattern: String) -> Bool {
+    Pattern(pattern).matches(
+      weights: [weight.name, twin?.name].compactMap { $0 }, nodes: consumers, operators: operators)
+  }
 
   init(_ weight: Weight, twin: Weight?, in model: ModelGraph) {
     self.weight = weight

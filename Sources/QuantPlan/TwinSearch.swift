@@ -1,10 +1,11 @@
+import Kernels
 import ONNXGraph
 import Tensors
 
 /// Finds tables that an export stores twice: [V, d] for Gather and [d, V] for the logits' MatMul.
-enum TwinSearch {
+package enum TwinSearch {
   /// Pairs below this size are not worth a look.
-  static let minimumElementCount = 1 << 14
+  static let minimumElementCount = 1 << 12
 
   /// For each table (by its place in `weights`) the place of the weight that is its transpose.
   ///
@@ -14,10 +15,7 @@ enum TwinSearch {
     var taken: Set<Int> = []
     for (place, table) in weights.enumerated() where isTable(table) {
       for (other, weight) in weights.enumerated() where !taken.contains(other) && isMatMulOnly(weight) {
-        guard weight.content.elementType == table.content.elementType,
-          weight.content.shape.dimensions == table.content.shape.dimensions.reversed(),
-          isTranspose(weight.content, of: table.content)
-        else { continue }
+        guard mayBeTwins(table, weight), isTranspose(weight.content, of: table.content) else { continue }
         result[place] = other
         taken.insert(other)
         break
@@ -35,43 +33,79 @@ enum TwinSearch {
     !weight.uses.isEmpty && weight.uses.allSatisfy { if case .matMul = $0 { true } else { false } }
   }
 
+  /// Whether types, users and a few probed elements of two weights are those of twins.
+  package static func mayBeTwins(_ table: Weight, _ other: Weight) -> Bool {
+    isTable(table) && isMatMulOnly(other) && other.content.elementType == table.content.elementType
+      && other.seenType == table.seenType && other.graphLabel == table.graphLabel
+      && other.content.shape.dimensions == table.content.shape.dimensions.reversed()
+      && Comparison(table.content)?.probe(other.content) == true
+  }
+
   private static func isTranspose(_ candidate: TensorContent, of table: TensorContent) -> Bool {
-    let rows = table.shape.dimensions[0]
-    let columns = table.shape.dimensions[1]
-    guard let bits = table.elementType.bitWidth, bits % 8 == 0 else { return false }
-    let width = bits / 8
-    return table.bytes.withBytes { tableBytes in
+    Comparison(table)?.isWhole(candidate) == true
+  }
+}
+
+/// Compares a table with its possible transpose.
+private struct Comparison {
+  let table: TensorContent
+  let rows: Int
+  let columns: Int
+  let width: Int
+
+  init?(_ table: TensorContent) {
+    guard table.shape.rank == 2, let bits = table.elementType.bitWidth, [16, 32, 64].contains(bits) else {
+      return nil
+    }
+    self.table = table
+    rows = table.shape.dimensions[0]
+    columns = table.shape.dimensions[1]
+    width = bits / 8
+  }
+
+  private func equal(_ row: Int, _ column: Int, _ tableBytes: Span<UInt8>, _ candidateBytes: Span<UInt8>) -> Bool {
+    let first = (row * columns + column) * width
+    let second = (column * rows + row) * width
+    for byte in 0..<width where tableBytes[first + byte] != candidateBytes[second + byte] { return false }
+    return true
+  }
+
+  /// Looks at 64 elements.
+  func probe(_ candidate: TensorContent) -> Bool {
+    table.bytes.withBytes { tableBytes in
       candidate.bytes.withBytes { candidateBytes in
-        func equal(_ row: Int, _ column: Int) -> Bool {
-          let first = (row * columns + column) * width
-          let second = (column * rows + row) * width
-          for byte in 0..<width where tableBytes[first + byte] != candidateBytes[second + byte] {
-            return false
-          }
-          return true
-        }
         var probe: UInt64 = 0x9E37_79B9_7F4A_7C15
         for _ in 0..<64 {
           probe = probe &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
           let place = Int((probe >> 33) % UInt64(rows * columns))
-          if !equal(place / columns, place % columns) { return false }
+          if !equal(place / columns, place % columns, tableBytes, candidateBytes) { return false }
         }
-        // Tiles keep both walks in cache.
-        let tile = 64
-        for rowStart in stride(from: 0, to: rows, by: tile * 16) {
-          let rowEnd = min(rowStart + tile * 16, rows)
-          for columnStart in stride(from: 0, to: columns, by: tile) {
-            for row in rowStart..<rowEnd {
-              for column in columnStart..<min(columnStart + tile, columns) where !equal(row, column) {
-                return false
-              }
-            }
-          }
-          table.bytes.release((rowStart * columns * width)..<(rowEnd * columns * width))
-        }
-        candidate.bytes.release()
         return true
       }
     }
   }
+
+  /// Looks at all elements, in tiles that keep both walks in cache.
+  func isWhole(_ candidate: TensorContent) -> Bool {
+    table.bytes.withBytes { tableBytes in
+      candidate.bytes.withBytes { candidateBytes in
+        for start in stride(from: 0, to: rows, by: Self.rowsPerStep) {
+          let part = start..<min(start + Self.rowsPerStep, rows)
+          // Bytes have no padding, so reading them raw is sound.
+          let isSame = TransposeComparison.isTranspose(
+            unsafe tableBytes.bytes, unsafe candidateBytes.bytes, rowCount: rows, columnCount: columns,
+            elementByteCount: width, rows: part)
+          // A step touches a strip of every row of the candidate, so all of it is given back.
+          table.bytes.release((part.lowerBound * columns * width)..<(part.upperBound * columns * width))
+          candidate.bytes.release()
+          if !isSame { return false }
+        }
+        return true
+      }
+    }
+  }
+
+  /// Rows of the table between two releases. Linux maps 64 KiB around every fault, so a step holds about that much
+  /// of each row of the candidate; more rows at a time would hold more of the table.
+  private static let rowsPerStep = 4096
 }

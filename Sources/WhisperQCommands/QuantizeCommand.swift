@@ -9,9 +9,12 @@ public struct QuantizeCommand: ParsableCommand {
     abstract: "Quantize a Whisper model, or every model of a folder.",
     discussion: """
       SCHEMES (measured losses: docs/accuracy.md)
-        dynamic-int8   8-bit weights, activations quantized at run time; for CPUs. About a quarter of the size.
-        weight-int8    8-bit weights in blocks, float activations. About 28 % of the size, hardly a loss.
-        weight-int4    4-bit weights in blocks, float activations. About 16 % of the size.
+        dynamic-int8   8-bit weights, activations quantized at run time; for
+                       CPUs. About a quarter of the size.
+        weight-int8    8-bit weights in blocks, float activations. About 28 %
+                       of the size, hardly a loss.
+        weight-int4    4-bit weights in blocks, float activations. About 16 %
+                       of the size.
         fp16           weights and activations in binary16. Half the size.
 
       PATTERNS for --include and --exclude: '*' is any text, '?' one character; compared with node names, weight \
@@ -19,12 +22,34 @@ public struct QuantizeCommand: ParsableCommand {
 
       EXAMPLES
         whisperq quantize encoder_model.onnx --output encoder_int8.onnx
-        whisperq quantize decoder_model_merged.onnx --output decoder_int4.onnx --scheme weight-int4
+        whisperq quantize decoder.onnx --output int4.onnx --scheme weight-int4
         whisperq quantize whisper_large_onnx --output whisper_large_quantized
-        whisperq quantize model.onnx --output out.onnx --exclude 'op:Gather' --exclude '*/layers.0/*'
-        whisperq quantize model.onnx --output out.onnx --dry-run --json > plan.json
+        whisperq quantize model.onnx --output out.onnx --exclude 'op:Gather'
+        whisperq quantize model.onnx --output out.onnx --include '*/layers.0/*'
+        whisperq quantize model.onnx --dry-run --json > plan.json
         whisperq quantize model.onnx --output out.onnx --plan plan.json
-        whisperq quantize --input_model in.onnx --output_model out.onnx --quantization_type int8
+        whisperq quantize --input_model in.onnx --output_model out.onnx
+
+      JSON
+        {"models": [...], "carried_files": [...]}, and for each model:
+          input, status (quantized, carried or failed), reason (for the last
+            two, which have no more keys)
+          output, output_data (null when the model is one file), scheme,
+            bytes_before, bytes_after, reduction (0 to 1)
+          seconds, bytes_per_second, peak_memory_bytes, threads, processor
+          quantized: form, role, weights, bytes_before, bytes_after
+          left: reason, weights, bytes
+          weights: name, form, elements, bytes_before, bytes_after,
+            sqnr_db (null when nothing was lost, and for fp16), overflows,
+            underflows
+          notes
+        With --dry-run it is the plan that --plan takes, or for a folder
+        {"models": [{"input": ..., "plan": ...}]}.
+
+      EXIT CODE
+        0 when the model is written, 2 when it or the policy is damaged, 3 when
+        no weight can be quantized, 4 when a file cannot be read or written, 64
+        for wrong options. A folder's run goes on after a model that fails.
       """)
 
   @Argument(

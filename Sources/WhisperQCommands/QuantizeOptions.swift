@@ -99,6 +99,6 @@ struct RunOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "List every weight in the report.")
   var verbose = false
 
-  @Option(help: ArgumentHelp("Print a stop on the way: graph, plan or report.", visibility: .hidden))
+  @Option(help: ArgumentHelp("Print a stop on the way: graph or plan.", visibility: .hidden))
   var debugDump: String?
 }

@@ -49,13 +49,17 @@ struct QuantizeSession {
   }
 
   private func runFolder(_ input: String, _ output: String) throws {
-    let contents = try FolderPipeline.contents(of: input)
+    let contents = try FolderPipeline.contents(of: input, except: output)
     if settings.planPath != nil {
       throw PipelineError("--plan is for one model, but '\(input)' is a folder", .usage)
     }
     if running.dryRun || running.debugDump != nil {
-      for model in contents.models {
-        try show(look(request(joinedPath(input, model), joinedPath(output, model))))
+      let requests = try contents.models.map { try request(joinedPath(input, $0), joinedPath(output, $0)) }
+      if running.json, running.debugDump == nil {
+        let plans = try requests.map { (input: $0.inputPath, plan: try QuantizePipeline.plan($0)) }
+        try show(SettingsFile.text(plans))
+      } else {
+        for request in requests { try show(look(request)) }
       }
       return
     }
@@ -77,8 +81,11 @@ struct QuantizeSession {
         failure = failure ?? error
       }
     }
-    for file in contents.sidecars { try FolderPipeline.carry(file, from: input, to: output) }
-    try show(rendering.result(results, sidecars: contents.sidecars))
+    let written = results.compactMap { if case .done(let report) = $0 { report.outputDataPath } else { nil } }
+    // A leftover of the name that a result's data file took belongs to no model and stays behind.
+    let sidecars = contents.sidecars.filter { !written.contains(joinedPath(output, $0)) }
+    for file in sidecars { try FolderPipeline.carry(file, from: input, to: output) }
+    try show(rendering.result(results, sidecars: sidecars))
     if let failure { throw ExitCode(failure.status.rawValue) }
     if !results.contains(where: { if case .done = $0 { true } else { false } }) {
       throw PipelineError("\(input): no model in this folder could be quantized", .unsupported)

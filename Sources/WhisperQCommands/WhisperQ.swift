@@ -11,12 +11,12 @@ public struct WhisperQ: ParsableCommand {
       EXAMPLES
         whisperq inspect encoder_model.onnx
         whisperq quantize encoder_model.onnx --output encoder_int8.onnx
-        whisperq quantize whisper_large_onnx --output whisper_large_quantized --scheme weight-int4
-        whisperq quantize decoder_model_merged.onnx --output out.onnx --dry-run
+        whisperq quantize whisper_large_onnx --output whisper_large_quantized
+        whisperq quantize decoder_model_merged.onnx --dry-run
 
       EXIT CODES
-        0 done, 1 verdict "not good enough", 2 bad input file, 3 unsupported model or provider,
-        4 input/output, 64 usage, 70 internal error
+        0 done, 1 verdict "not good enough", 2 bad input file, 3 unsupported
+        model or provider, 4 input/output, 64 usage, 70 internal error
 
       Shell completions: whisperq --generate-completion-script {bash|zsh|fish}
       """,

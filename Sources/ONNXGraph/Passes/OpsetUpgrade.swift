@@ -16,7 +16,7 @@ extension ModelGraph {
     }
     importOpset(domain: "", version: version)
     // IR version 10 came with opset 21 and its 4-bit types.
-    if version >= 21 { message.irVersion = max(message.irVersion ?? 0, 10) }
+    if version >= 21 { raiseIRVersion(to: 10) }
   }
 
   private mutating func upgrade(_ node: NodeID, from current: Int64, to version: Int64) throws(GraphError) {
@@ -35,13 +35,24 @@ extension ModelGraph {
       if crosses(18) { moveToInput("axes", of: node) }
     case "Split":
       if crosses(13) { moveToInput("split", of: node) }
-      if crosses(18), self[node].inputs.count < 2, integer("num_outputs", of: node) == nil {
+      if crosses(18), self[node].inputs.dropFirst().allSatisfy({ $0 == nil }),
+        integer("num_outputs", of: node) == nil
+      {
         setAttribute(.int("num_outputs", Int64(self[node].outputs.count)), of: node)
       }
     case "Softmax", "LogSoftmax", "Hardmax":
       if crosses(13), integer("axis", of: node) != -1 {
         throw refuse("flattens its input in the old form")
       }
+    case "Dropout":
+      // A run-time model drops nothing, whatever the ratio.
+      if crosses(12) { removeAttribute("ratio", of: node) }
+    case "Resize":
+      if crosses(13), text("coordinate_transformation_mode", of: node) == "tf_half_pixel_for_nn" {
+        throw refuse("uses tf_half_pixel_for_nn, which opset 13 removed")
+      }
+    case "RoiAlign":
+      if crosses(16) { setAttribute(.string("coordinate_transformation_mode", "output_half_pixel"), of: node) }
     case "BatchNormalization":
       if crosses(14), self[node].outputs.count > 1 { throw refuse("is in training form") }
     case "GridSample", "DFT":
@@ -56,7 +67,9 @@ extension ModelGraph {
 
   /// An integer-list attribute becomes the second input.
   private mutating func moveToInput(_ name: String, of node: NodeID) {
-    guard let values = integers(name, of: node), !values.isEmpty else { return }
+    guard let values = integers(name, of: node) else { return }
+    // None means "all of them" or "in equal parts", in both forms; but Unsqueeze cannot do without.
+    if values.isEmpty, self[node].opType != "Unsqueeze" { return removeAttribute(name, of: node) }
     let constant = makeInitializer(
       "\(label(of: node))_\(name)", .int64s(values, shape: [values.count]), in: self[node].graph)
     removeAttribute(name, of: node)

@@ -28,17 +28,13 @@ struct EmptyRule: PlanRule {
 /// The user's own patterns come before all other rules.
 struct PatternRule: PlanRule {
   func decide(_ subject: Subject, _ policy: QuantPolicy) -> Decision {
-    func matches(_ text: String) -> Bool {
-      Pattern(text).matches(
-        weight: subject.weight.name, nodes: subject.consumers, operators: subject.operators)
-    }
-    if let pattern = policy.exclude.first(where: matches) {
+    if let pattern = policy.exclude.first(where: subject.matches) {
       return .leave(why: "excluded by '\(pattern)'")
     }
-    if !policy.include.isEmpty, !policy.include.contains(where: matches) {
+    if !policy.include.isEmpty, !policy.include.contains(where: subject.matches) {
       return .leave(why: "not among the included")
     }
-    if let exception = policy.exceptions.first(where: { matches($0.match) }), exception.leave == true {
+    if let exception = policy.exceptions.first(where: { subject.matches($0.match) }), exception.leave == true {
       return .leave(why: "left by the exception '\(exception.match)'")
     }
     return .pass

@@ -23,10 +23,7 @@ struct Settings {
   let note: String?
 
   init(_ subject: Subject, _ policy: QuantPolicy) {
-    let exception = policy.exceptions.first {
-      Pattern($0.match).matches(
-        weight: subject.weight.name, nodes: subject.consumers, operators: subject.operators)
-    }
+    let exception = policy.exceptions.first { subject.matches($0.match) }
     let isDynamic = policy.scheme == .dynamicInt8
     bits = isDynamic ? 8 : exception?.bits ?? (policy.scheme == .weightInt4 ? 4 : 8)
     let wanted = exception?.granularity ?? policy.granularity ?? (isDynamic ? .channel : .block)

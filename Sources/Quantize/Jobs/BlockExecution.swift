@@ -48,12 +48,9 @@ struct BlockExecution: JobExecution {
       energy = try runPanels()
     }
     job.content.bytes.release()
-    let scaleCount = channelCount * blockCount
     return WeightOutcome(
       name: job.name, treatment: job.treatment, elementCount: job.content.shape.elementCount,
-      bytesBefore: job.byteCount,
-      bytesAfter: format.valueByteCount(n: channelCount, k: reductionCount) + scaleCount * 4
-        + (job.zeroPoints == nil ? 0 : scaleCount * job.treatment.bits / 8),
+      bytesBefore: job.byteCount, bytesAfter: job.storedByteCount,
       signal: energy.signal, error: energy.error, overflowCount: 0, underflowCount: 0)
   }
 
@@ -130,7 +127,7 @@ struct BlockExecution: JobExecution {
           valueByteCount: byteCount(elements: range.count),
           valuesOffset: byteCount(elements: range.lowerBound),
           scaleCount: columnCount, firstScale: block * columnCount,
-          zeroPointsOffset: block * columnCount * job.treatment.bits / 8)
+          zeroPointsOffset: block * columnCount)
         part.energy = fill(&part) { bytes, scales, zeroPoints in
           BlockQuantizer(format).quantizePanel(
             values, columnCount: columnCount, output: &bytes, scales: &scales, zeroPoints: &zeroPoints)
@@ -147,10 +144,10 @@ struct BlockExecution: JobExecution {
     job.treatment.bits == 4 ? NibblePacking.byteCount(count) : count
   }
 
-  /// Zero points per channel are padded to whole bytes in MatMulNBits, and flat in the weight's shape.
+  /// Zero points per channel are padded to whole bytes in MatMulNBits; in the weight's shape they are flat, and
+  /// this is for those of 8 bits.
   private func zeroPointOffset(row: Int) -> Int {
-    if format.layout == .matMulNBits { return row * ((blockCount * job.treatment.bits + 7) / 8) }
-    return row * blockCount * job.treatment.bits / 8
+    format.layout == .matMulNBits ? row * ((blockCount * job.treatment.bits + 7) / 8) : row * blockCount
   }
 
   private func isFinite(_ values: Span<Float>) -> Bool {
@@ -192,6 +189,9 @@ struct BlockExecution: JobExecution {
   /// Makes the pieces on all workers and writes them; nil from `make` means a value that is not finite.
   private func run(pieces: Int, _ make: @Sendable (Int, Scratch) -> Part?) throws(QuantizeError) -> ErrorEnergy {
     let energies = Mutex([ErrorEnergy](repeating: ErrorEnergy(), count: pieces))
+    // In the weight's shape two pieces can meet inside one byte of 4-bit zero points, so these are kept.
+    let keepsZeroPoints = job.treatment.bits == 4 && !job.treatment.symmetric && job.layout == .weightShape
+    let kept = Mutex([UInt8](repeating: 0, count: keepsZeroPoints ? channelCount * blockCount : 0))
     try workers.forEach(pieces) { (piece, scratch) throws(QuantizeError) in
       guard let part = make(piece, scratch) else {
         throw NonFiniteWeight.error(job, path: output.path)
@@ -203,10 +203,22 @@ struct BlockExecution: JobExecution {
         if let place = job.scales {
           try output.write(place, unsafe part.scales.span.bytes, at: part.scalesOffset)
         }
-        if let place = job.zeroPoints {
+        if keepsZeroPoints {
+          let first = part.scalesOffset / 4
+          kept.withLock { $0.replaceSubrange(first..<(first + part.zeroPoints.count), with: part.zeroPoints) }
+        } else if let place = job.zeroPoints {
           let packed = self.packed(part.zeroPoints)
           try output.write(place, unsafe packed.span.bytes, at: part.zeroPointsOffset)
         }
+      } catch {
+        throw QuantizeError(.file(error), path: output.path)
+      }
+    }
+    if keepsZeroPoints, let place = job.zeroPoints {
+      let packed = self.packed(kept.withLock { $0 })
+      do throws(ONNXFileError) {
+        // Bytes have no padding, so reading them raw is sound.
+        try output.write(place, unsafe packed.span.bytes, at: 0)
       } catch {
         throw QuantizeError(.file(error), path: output.path)
       }

@@ -48,7 +48,7 @@ struct ChannelExecution: JobExecution {
     return WeightOutcome(
       name: job.name, treatment: job.treatment, elementCount: job.content.shape.elementCount,
       bytesBefore: job.byteCount,
-      bytesAfter: job.content.shape.elementCount * job.treatment.bits / 8 + scales.count * 4,
+      bytesAfter: job.storedByteCount,
       signal: energy.signal, error: energy.error, overflowCount: 0, underflowCount: 0)
   }
 

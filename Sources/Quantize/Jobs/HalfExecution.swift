@@ -39,7 +39,7 @@ struct HalfExecution: JobExecution {
     let lost = totals.withLock { $0 }
     return WeightOutcome(
       name: job.name, treatment: job.treatment, elementCount: count, bytesBefore: job.byteCount,
-      bytesAfter: count * 2, signal: 0, error: 0, overflowCount: Int(lost.overflowCount),
+      bytesAfter: job.storedByteCount, signal: 0, error: 0, overflowCount: Int(lost.overflowCount),
       underflowCount: Int(lost.underflowCount))
   }
 }

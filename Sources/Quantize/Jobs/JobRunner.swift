@@ -10,10 +10,9 @@ import Tensors
 /// Memory: the tiles in work, plus the integers of one weight per thread for block layouts. Weights above
 /// `sharedByteCount` are worked on by all threads together, the others one per thread.
 public struct JobRunner: Sendable {
-  /// Weights of at least this many bytes are shared among the threads.
-  static let sharedByteCount = 24 << 20
-
   public let threadCount: Int
+  /// Weights of at least this many bytes are shared among the threads.
+  package var sharedByteCount = 24 << 20
   /// Called with the bytes of source that were just finished, from any thread.
   private let progress: @Sendable (Int) -> Void
 
@@ -27,8 +26,8 @@ public struct JobRunner: Sendable {
     let scratches = (0..<threadCount).map { _ in Scratch() }
     let outcomes = Mutex([WeightOutcome?](repeating: nil, count: jobs.count))
     let order = jobs.indices.sorted { (jobs[$0].byteCount, $1) > (jobs[$1].byteCount, $0) }
-    let large = order.filter { jobs[$0].byteCount >= Self.sharedByteCount }
-    let small = order.filter { jobs[$0].byteCount < Self.sharedByteCount }
+    let large = order.filter { jobs[$0].byteCount >= sharedByteCount }
+    let small = order.filter { jobs[$0].byteCount < sharedByteCount }
     for index in large {
       let outcome = try execution(jobs[index], output, Workers(scratches)).run()
       outcomes.withLock { $0[index] = outcome }

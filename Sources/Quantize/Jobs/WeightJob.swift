@@ -32,6 +32,8 @@ public struct WeightJob: Sendable {
   /// A second place for the same scales.
   public let scalesCopy: PayloadID?
   public let zeroPoints: PayloadID?
+  /// Bytes of all constants that stand for the weight, those included that need no arithmetic.
+  public let storedByteCount: Int
 
   /// Rows of the two-dimensional view.
   public var rowCount: Int {

@@ -21,12 +21,16 @@ extension GraphRewriter {
     let scaleShape = treatment.granularity == .tensor ? [] : [channelCount]
     let values = promisedConstant("\(weight.name)_quantized", .int8, dimensions, in: graph)
     let scale = promisedConstant("\(weight.name)_scale", .float32, scaleShape, in: graph)
-    let zeroPoint = zeros("\(weight.name)_zero_point", .int8, scaleShape, in: graph)
+    // ConvInteger takes none.
+    let zeroPoint =
+      treatment.form == .dynamicMatMul
+      ? zeros("\(weight.name)_zero_point", .int8, scaleShape, in: graph) : nil
     jobs.append(
       WeightJob(
         name: weight.name, content: weight.content, orientation: isFirst ? .channelsFirst : .reductionFirst,
         treatment: treatment, layout: .weightShape, values: values.payload, scales: scale.payload,
-        scalesCopy: nil, zeroPoints: nil))
+        scalesCopy: nil, zeroPoints: nil,
+        storedByteCount: storedByteCount))
     let integers = IntegerWeight(values: values.value, scale: scale.value, zeroPoint: zeroPoint)
     for use in weight.uses {
       switch use {
@@ -61,22 +65,31 @@ extension GraphRewriter {
   }
 
   /// The activation as u8, quantized once per graph however many nodes take it.
-  private mutating func quantizedActivation(_ value: ValueID, type: ElementType, before node: NodeID)
+  private mutating func quantizedActivation(_ value: ValueID, type: ElementType, in graph: GraphID)
     -> QuantizedActivation
   {
-    let graph = model[node].graph
     let key = ActivationKey(graph: graph, value: value)
     if let known = quantizedActivations[key] { return known }
-    let input = asFloat(value, like: type, before: node)
     let name = model[value].name
+    var input = value
+    var drafts: [NodeDraft] = []
+    if type != .float32 {
+      input = model.makeValue("\(name)_float", in: graph)
+      drafts.append(
+        NodeDraft(
+          "Cast", name: "\(name)_to_float", inputs: [value], outputs: [input],
+          attributes: [.int("to", Int64(ElementType.float32.rawValue))]))
+    }
     let result = QuantizedActivation(
       values: model.makeValue("\(name)_quantized", in: graph),
       scale: model.makeValue("\(name)_scale", in: graph),
       zeroPoint: model.makeValue("\(name)_zero_point", in: graph))
-    model.insert(
+    drafts.append(
       NodeDraft(
         "DynamicQuantizeLinear", name: "\(name)_QuantizeLinear", inputs: [input],
-        outputs: [result.values, result.scale, result.zeroPoint]), before: node)
+        outputs: [result.values, result.scale, result.zeroPoint]))
+    // Weights come in any order, so the first one's node may not be the first that takes the activation.
+    insert(drafts, behind: value, in: graph)
     quantizedActivations[key] = result
     return result
   }
@@ -87,8 +100,8 @@ extension GraphRewriter {
     guard case let input?? = model[node].inputs.first, case let output?? = model[node].outputs.first else {
       return
     }
-    let activation = quantizedActivation(input, type: type, before: node)
     let graph = model[node].graph
+    let activation = quantizedActivation(input, type: type, in: graph)
     let base = name(of: node)
     let integer = model.makeValue("\(base)_integer", in: graph)
     var drafts = [
@@ -143,19 +156,19 @@ extension GraphRewriter {
     }
     let type = source.seenType
     let rank = source.content.shape.rank
-    let activation = quantizedActivation(input, type: type, before: node)
     let graph = model[node].graph
+    let activation = quantizedActivation(input, type: type, in: graph)
     let base = name(of: node)
     let integer = model.makeValue("\(base)_integer", in: graph)
     // Channels are axis 1 of the output: scale and bias get trailing axes of one element.
     let trailing = [Int64](repeating: 1, count: rank - 2)
-    let shape = model.makeInitializer(
-      "\(base)_channel_shape", .int64s([1, -1] + trailing, shape: [rank]), in: graph)
     var scale = weight.scale
-    if treatment.granularity != .tensor { scale = reshaped(weight.scale, shape, "\(base)_scale", before: node) }
-    var bias: ValueID?
-    if model[node].inputs.count > 2, let value = model[node].inputs[2] {
-      bias = reshaped(value, shape, "\(base)_bias", before: node)
+    var bias = model[node].inputs.count > 2 ? model[node].inputs[2] : nil
+    if treatment.granularity != .tensor || bias != nil {
+      let shape = model.makeInitializer(
+        "\(base)_channel_shape", .int64s([1, -1] + trailing, shape: [rank]), in: graph)
+      if treatment.granularity != .tensor { scale = reshaped(scale, shape, "\(base)_scale", before: node) }
+      bias = bias.map { reshaped($0, shape, "\(base)_bias", before: node) }
     }
     let attributes = model[node].attributes.map(\.message)
     var drafts = [

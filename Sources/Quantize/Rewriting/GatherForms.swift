@@ -20,11 +20,15 @@ extension GraphRewriter {
     let rowScale = promisedConstant("\(weight.name)_row_scale", .float32, [dimensions[0], 1], in: graph)
     let scale = hasLogits
       ? promisedConstant("\(weight.name)_scale", .float32, [dimensions[0]], in: graph) : nil
+    let zeroPoint =
+      hasLogits && isDynamic
+      ? zeros("\(weight.name)_zero_point", .int8, [dimensions[0]], in: graph) : nil
     jobs.append(
       WeightJob(
         name: weight.name, content: weight.content, orientation: .channelsFirst, treatment: treatment,
         layout: .weightShape, values: values.payload, scales: rowScale.payload, scalesCopy: scale?.payload,
-        zeroPoints: nil))
+        zeroPoints: nil,
+        storedByteCount: storedByteCount))
     let type = weight.seenType
     var restoredTable: ValueID?
     for use in weight.uses + (twin?.uses ?? []) {
@@ -43,7 +47,6 @@ extension GraphRewriter {
         }
         let operand = logitsOperand(use, values.value, before: node)
         let bias = model[node].opType == "Gemm" && model[node].inputs.count > 2 ? model[node].inputs[2] : nil
-        let zeroPoint = zeros("\(weight.name)_zero_point", .int8, [dimensions[0]], in: graph)
         rewriteDynamicMatMul(
           node, IntegerWeight(values: operand, scale: scale.value, zeroPoint: zeroPoint), bias: bias,
           type: type)

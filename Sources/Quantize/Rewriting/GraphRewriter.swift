@@ -23,6 +23,8 @@ public struct GraphRewriter {
   var replaced: Set<ValueID> = []
   /// Results of casts behind replaced constants.
   var casts: Set<ValueID> = []
+  /// Bytes of the constants made so far for the weight in work.
+  var storedByteCount = 0
   private var payloadCount = 0
 
   struct ActivationKey: Hashable {
@@ -37,7 +39,7 @@ public struct GraphRewriter {
     let zeroPoint: ValueID
   }
 
-  /// The opset that DynamicQuantizeLinear came with.
+  /// The opset that DynamicQuantizeLinear and negative axes came with.
   static let dynamicOpset: Int64 = 11
   /// The opset with per-axis DequantizeLinear.
   static let perAxisOpset: Int64 = 13
@@ -58,77 +60,33 @@ public struct GraphRewriter {
   }
 
   private mutating func apply(_ plan: QuantPlan) throws(QuantizeError) {
-    let catalog = WeightCatalog.weights(of: model)
-    var byName: [String: [Weight]] = [:]
-    for weight in catalog { byName[weight.name, default: []].append(weight) }
-    func find(_ name: String, _ graph: String) throws(QuantizeError) -> Weight {
-      guard let weight = byName[name]?.first(where: { $0.graphLabel == graph }) else {
-        throw QuantizeError(.unknownWeight(name, graph: graph), path: model.path)
-      }
-      return weight
-    }
-    var work: [(entry: PlanEntry, treatment: Treatment, weight: Weight, twin: Weight?)] = []
-    for entry in plan.entries {
-      guard let treatment = entry.treatment else { continue }
-      let weight = try find(entry.weight, entry.graph)
-      try check(entry, treatment, weight)
-      var twin: Weight?
-      if let name = entry.twin { twin = try find(name, entry.graph) }
-      work.append((entry, treatment, weight, twin))
-    }
-    try raiseOpset(for: work.map(\.treatment), isDynamic: plan.scheme == .dynamicInt8)
+    let work = try resolve(plan)
+    try raiseOpset(for: work, isDynamic: plan.scheme == .dynamicInt8)
     for item in work {
-      try rewrite(item.weight, twin: item.twin, item.treatment, isDynamic: plan.scheme == .dynamicInt8)
+      rewrite(item.weight, twin: item.twin, item.treatment, isDynamic: plan.scheme == .dynamicInt8)
     }
     for value in casts where model[value].uses.isEmpty && model[value].graphOutputCount == 0 {
       if let cast = model[value].producer { model.replace(cast, with: []) }
     }
     model.removeIdleConstants(replaced)
-    if !jobs.isEmpty, (model.message.irVersion ?? 0) < 4 { model.message.irVersion = 4 }
+    if !jobs.isEmpty { model.raiseIRVersion(to: 4) }
   }
 
-  private func check(_ entry: PlanEntry, _ treatment: Treatment, _ weight: Weight) throws(QuantizeError) {
-    let found = weight.content.shape.dimensions
-    if found != entry.shape || weight.content.elementType.name != entry.elementType {
-      throw QuantizeError(
-        .otherWeight(
-          entry.weight, planned: "\(entry.elementType) \(entry.shape)",
-          found: "\(weight.content.elementType.name) \(found)"), path: model.path)
-    }
-    func impossible(_ why: String) -> QuantizeError {
-      QuantizeError(.impossible(weight: entry.weight, why: why), path: model.path)
-    }
-    for case .other(_, let why) in weight.uses { throw impossible(why) }
-    if weight.uses.isEmpty { throw impossible("no node takes it") }
-    guard treatment.form == .half || [4, 8].contains(treatment.bits) else {
-      throw impossible("\(treatment.bits) bits are not possible, 4 and 8 are")
-    }
-    if treatment.granularity == .block {
-      guard let size = treatment.blockSize, QuantPolicy.isBlockSize(size) else {
-        throw impossible("block granularity needs a block_size of 16, 32, 64, 128 or 256")
-      }
-    } else if !treatment.symmetric {
-      throw impossible("zero points are for block granularity only")
-    }
-    let isDynamic = treatment.form == .dynamicMatMul || treatment.form == .dynamicConvolution
-    if isDynamic, treatment.bits != 8 || treatment.granularity == .block {
-      throw impossible("run-time activations need 8 bits per channel or tensor")
-    }
-    if treatment.form == .matMulNBits, treatment.granularity != .block {
-      throw impossible("MatMulNBits needs block granularity")
-    }
-  }
-
-  private mutating func raiseOpset(for treatments: [Treatment], isDynamic: Bool) throws(QuantizeError) {
+  private mutating func raiseOpset(for work: [PlannedWeight], isDynamic: Bool) throws(QuantizeError) {
     var needed: Int64 = 0
-    for treatment in treatments {
+    for item in work {
+      let treatment = item.treatment
       switch treatment.form {
       case .dynamicMatMul, .dynamicConvolution: needed = max(needed, Self.dynamicOpset)
       case .dequantize:
         let isNew = treatment.bits == 4 || treatment.granularity == .block
         needed = max(needed, isNew ? Self.blockedOpset : Self.perAxisOpset)
       case .gatherRows: needed = max(needed, isDynamic ? Self.dynamicOpset : Self.perAxisOpset)
-      case .matMulNBits, .half: break
+      case .matMulNBits:
+        // Gathered blocks are unsqueezed at a negative axis.
+        let isGathered = item.weight.uses.contains { if case .gather = $0 { true } else { false } }
+        if isGathered { needed = max(needed, Self.dynamicOpset) }
+      case .half: break
       }
     }
     do throws(GraphError) {
@@ -138,9 +96,8 @@ public struct GraphRewriter {
     }
   }
 
-  private mutating func rewrite(_ weight: Weight, twin: Weight?, _ treatment: Treatment, isDynamic: Bool)
-    throws(QuantizeError)
-  {
+  private mutating func rewrite(_ weight: Weight, twin: Weight?, _ treatment: Treatment, isDynamic: Bool) {
+    storedByteCount = 0
     for old in [weight, twin].compactMap({ $0 }) {
       replaced.insert(old.value)
       if old.seenValue != old.value { casts.insert(old.seenValue) }
@@ -150,10 +107,7 @@ public struct GraphRewriter {
     case .matMulNBits: rewriteMatMulNBits(weight, twin: twin, treatment)
     case .dequantize: rewriteDequantize(weight, treatment)
     case .gatherRows: rewriteGatherRows(weight, twin: twin, treatment, isDynamic: isDynamic)
-    case .half:
-      throw QuantizeError(
-        .impossible(weight: weight.name, why: "binary16 is for whole models, use --scheme fp16"),
-        path: model.path)
+    case .half: break
     }
   }
 
@@ -171,6 +125,7 @@ public struct GraphRewriter {
     guard let shape = Shape(shape), let byteCount = type.byteCount(elementCount: shape.elementCount) else {
       preconditionFailure("the shape of a weight that exists")
     }
+    storedByteCount += byteCount
     let bytes = promise(byteCount)
     guard case .promised(let payload, _) = bytes else { preconditionFailure("just promised") }
     let content = TensorContent(elementType: type, shape: shape, bytes: bytes)
@@ -182,12 +137,24 @@ public struct GraphRewriter {
     guard let shape = Shape(shape), let byteCount = type.byteCount(elementCount: shape.elementCount) else {
       preconditionFailure("the shape of a weight that exists")
     }
+    storedByteCount += byteCount
     let bytes = TensorBytes.owned([UInt8](repeating: 0, count: byteCount))
     return model.makeInitializer(
       name, TensorContent(elementType: type, shape: shape, bytes: bytes), in: graph)
   }
 
   // MARK: Small things that all forms need
+
+  /// Puts nodes where `value` is first known in a graph: behind its producer, or at the beginning.
+  mutating func insert(_ drafts: [NodeDraft], behind value: ValueID, in graph: GraphID) {
+    for draft in drafts.reversed() {
+      if let producer = model[value].producer, model[producer].graph == graph {
+        model.insertAfter(producer, draft)
+      } else {
+        model.prepend(draft, to: graph)
+      }
+    }
+  }
 
   /// A cast node's result; `to` is an element type.
   mutating func cast(_ value: ValueID, to type: ElementType, before node: NodeID) -> ValueID {

@@ -33,42 +33,54 @@ extension GraphRewriter {
           why: "\(model[whole].opType) holds whole graphs whose types it fixes; convert encoder and decoder "
             + "to fp16 before they are composed"), path: model.path)
     }
-    let treated = Set(plan.entries.filter { $0.treatment != nil }.map { PlanKey($0.graph, $0.weight) })
-    for value in model.allInitializers { narrow(value, treated) }
-    for node in originalNodes { narrowConstants(of: node, treated) }
+    let treated = Set(try resolve(plan).map(\.weight.value))
+    for weight in WeightCatalog.weights(of: model)
+    where isNarrowed(weight.value, types) && !treated.contains(weight.value) {
+      throw impossible(weight.name, "the scheme fp16 converts the whole graph, so no weight can be left")
+    }
+    let kept = plan.borderTypes == .keep ? constantsAtBorders(types) : []
+    for value in model.allInitializers where !kept.contains(value) { narrow(value) }
+    for node in originalNodes { narrowConstants(of: node) }
     for graph in model.graphIDs { redescribe(graph, types) }
     for node in originalNodes {
       if model[node].domain != "" || Self.floatOnly.contains(model[node].opType) {
         surround(node, types)
-      } else if model[node].opType == "Cast",
-        model.integer("to", of: node) == Int64(ElementType.float32.rawValue)
-      {
-        model.setAttribute(.int("to", Int64(ElementType.float16.rawValue)), of: node)
+      } else {
+        narrowResult(of: node)
       }
     }
-    if plan.borderTypes == .keep { keepBorders(types) }
+    if plan.borderTypes == .keep { keepBorders(types, kept) }
   }
 
-  struct PlanKey: Hashable {
-    let graph: String
-    let weight: String
-    init(_ graph: String, _ weight: String) {
-      self.graph = graph
-      self.weight = weight
+  /// Initializers that callers see: defaults of inputs, and outputs.
+  private func constantsAtBorders(_ types: ElementTypeInference) -> Set<ValueID> {
+    let root = model.root
+    let defaults = model[root].inputs.filter { model[$0].initializer != nil && !model.isConstant($0) }
+    let results = model[root].outputs.filter { model[$0].initializer != nil }
+    return Set((defaults + results).filter { isNarrowed($0, types) })
+  }
+
+  /// Operators whose attribute names the type of their result.
+  private mutating func narrowResult(of node: NodeID) {
+    let name: String
+    switch model[node].opType {
+    case "Cast": name = "to"
+    case "EyeLike": name = "dtype"
+    default: return
     }
+    guard let type = model.integer(name, of: node).flatMap({ Int32(exactly: $0) }).flatMap(ElementType.init),
+      type == .float32 || type == .bfloat16
+    else { return }
+    model.setAttribute(.int(name, Int64(ElementType.float16.rawValue)), of: node)
   }
 
   private func hasGraph(_ node: NodeID) -> Bool {
     model[node].attributes.contains { if case .plain = $0 { false } else { true } }
   }
 
-  /// float32 and bfloat16 constants of at least this many elements are converted by a job.
-  private static let jobElementCount = 4096
-
-  private mutating func narrow(_ value: ValueID, _ treated: Set<PlanKey>) {
+  private mutating func narrow(_ value: ValueID) {
     guard let content = model[value].initializer?.content,
-      content.elementType == .float32 || content.elementType == .bfloat16,
-      treated.contains(PlanKey(model.label(of: model[value].graph), model[value].name))
+      content.elementType == .float32 || content.elementType == .bfloat16
     else { return }
     model.setContent(halfContent(content, name: model[value].name), of: value)
   }
@@ -82,12 +94,13 @@ extension GraphRewriter {
     jobs.append(
       WeightJob(
         name: name, content: content, orientation: .channelsFirst, treatment: treatment, layout: .half,
-        values: payload, scales: nil, scalesCopy: nil, zeroPoints: nil))
+        values: payload, scales: nil, scalesCopy: nil, zeroPoints: nil,
+        storedByteCount: bytes.byteCount))
     return TensorContent(elementType: .float16, shape: content.shape, bytes: bytes)
   }
 
   /// Constant, ConstantOfShape: float values in attributes.
-  private mutating func narrowConstants(of node: NodeID, _ treated: Set<PlanKey>) {
+  private mutating func narrowConstants(of node: NodeID) {
     guard model[node].domain == "", ["Constant", "ConstantOfShape"].contains(model[node].opType) else { return }
     let output = model[node].outputs.first.flatMap { $0 }
     let name = output.map { model[$0].name } ?? ""
@@ -105,11 +118,6 @@ extension GraphRewriter {
           let content = try? TensorContent(tensor, external: ExternalDataFiles(modelPath: model.path)),
           content.elementType == .float32 || content.elementType == .bfloat16
         else { continue }
-        if model[node].opType == "Constant",
-          !treated.contains(PlanKey(model.label(of: model[node].graph), name))
-        {
-          continue
-        }
         var half = TensorProto(name: tensor.name ?? "", halfContent(content, name: name))
         if tensor.name == nil { half.name = nil }
         setTensor(half, of: node)
@@ -171,35 +179,38 @@ extension GraphRewriter {
 
   // MARK: Borders
 
-  /// float32 inputs and outputs of the model stay, with casts behind and before them.
-  private mutating func keepBorders(_ types: ElementTypeInference) {
+  /// Inputs and outputs of the model keep their types, with casts behind and before them.
+  private mutating func keepBorders(_ types: ElementTypeInference, _ constants: Set<ValueID>) {
     let root = model.root
-    for input in model[root].inputs {
-      guard model[input].initializer == nil, types[input] == .float32 else { continue }
-      if let info = model[input].info { model[input].info = info.withElementType(.float32) }
-      let uses = model[input].uses
+    let half = Int64(ElementType.float16.rawValue)
+    let inputs = model[root].inputs.filter { model[$0].initializer == nil && isNarrowed($0, types) }
+    for value in inputs + constants.sorted() {
+      guard let type = types[value] else { continue }
+      if let info = model[value].info { model[value].info = info.withElementType(type) }
+      let uses = model[value].uses
       if uses.isEmpty { continue }
-      let half = model.makeValue("\(model[input].name)_half", in: root)
+      let narrow = model.makeValue("\(model[value].name)_half", in: root)
       model.prepend(
         NodeDraft(
-          "Cast", name: "\(model[input].name)_to_half", inputs: [input], outputs: [half],
-          attributes: [.int("to", Int64(ElementType.float16.rawValue))]), to: root)
-      for use in uses { model.setInput(use.inputIndex, of: use.node, to: half) }
+          "Cast", name: "\(model[value].name)_to_half", inputs: [value], outputs: [narrow],
+          attributes: [.int("to", half)]), to: root)
+      for use in uses { model.setInput(use.inputIndex, of: use.node, to: narrow) }
     }
-    for output in model[root].outputs {
-      guard types[output] == .float32, let producer = model[output].producer,
+    for output in Set(model[root].outputs).sorted() {
+      guard isNarrowed(output, types), let type = types[output], let producer = model[output].producer,
         let index = model[producer].outputs.firstIndex(of: output)
       else { continue }
-      let half = model.makeValue("\(model[output].name)_half", in: root)
+      let narrow = model.makeValue("\(model[output].name)_half", in: root)
       let uses = model[output].uses
-      model.setOutput(index, of: producer, to: half)
-      for use in uses { model.setInput(use.inputIndex, of: use.node, to: half) }
+      model.setOutput(index, of: producer, to: narrow)
+      for use in uses { model.setInput(use.inputIndex, of: use.node, to: narrow) }
       model.append(
         NodeDraft(
-          "Cast", name: "\(model[output].name)_from_half", inputs: [half], outputs: [output],
-          attributes: [.int("to", Int64(ElementType.float32.rawValue))]), to: root)
-      if let info = model[output].info { model[output].info = info.withElementType(.float32) }
+          "Cast", name: "\(model[output].name)_from_half", inputs: [narrow], outputs: [output],
+          attributes: [.int("to", Int64(type.rawValue))]), to: root)
+      if let info = model[output].info { model[output].info = info.withElementType(type) }
     }
-    model.redescribeOutputs(of: root) { types[$0] == .float32 ? .float32 : nil }
+    let narrowed = Set(model[root].outputs.filter { isNarrowed($0, types) })
+    model.redescribeOutputs(of: root) { narrowed.contains($0) ? types[$0] : nil }
   }
 }

@@ -50,7 +50,8 @@ extension GraphRewriter {
       WeightJob(
         name: weight.name, content: weight.content, orientation: isFirst ? .channelsFirst : .reductionFirst,
         treatment: treatment, layout: .weightShape, values: values.payload, scales: scale.payload,
-        scalesCopy: nil, zeroPoints: zeroPoints))
+        scalesCopy: nil, zeroPoints: zeroPoints,
+        storedByteCount: storedByteCount))
     let restored = restoredWeight(weight, inputs, attributes, in: graph)
     for use in model[weight.seenValue].uses { model.setInput(use.inputIndex, of: use.node, to: restored) }
   }
@@ -108,7 +109,8 @@ extension GraphRewriter {
       WeightJob(
         name: weight.name, content: weight.content, orientation: isFirst ? .channelsFirst : .reductionFirst,
         treatment: treatment, layout: .matMulNBits, values: values.payload, scales: scale.payload,
-        scalesCopy: nil, zeroPoints: zeroPoint?.payload))
+        scalesCopy: nil, zeroPoints: zeroPoint?.payload,
+        storedByteCount: storedByteCount))
     let blocks = BlockWeight(
       values: values.value, scales: scale.value, zeroPoints: zeroPoint?.value, n: n, k: k,
       treatment: treatment, type: weight.seenType)
