@@ -107,7 +107,9 @@ extension ModelGraph {
   }
 
   /// A new constant at the end of a graph's initializers.
-  public mutating func makeInitializer(_ baseName: String, _ content: TensorContent, in graph: GraphID)
+  public mutating func makeInitializer(
+    _ baseName: String, _ content: TensorContent, in graph: GraphID
+  )
     -> ValueID
   {
     let id = makeValue(baseName, in: graph)

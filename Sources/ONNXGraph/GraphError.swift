@@ -39,7 +39,8 @@ public struct GraphError: Error, Sendable, Equatable {
       return "\(path): graph '\(graph)' promises the output '\(name)', which nothing defines; "
         + "export the model again"
     case .duplicateAttribute(let name, let node):
-      return "\(path): node '\(node)' has the attribute '\(name)' twice, expected once; export the model again"
+      return
+        "\(path): node '\(node)' has the attribute '\(name)' twice, expected once; export the model again"
     case .opsetUpgrade(let opType, let node, let from, let to, let why):
       return "\(path): the model uses opset \(from) and this scheme needs opset \(to), but \(opType) "
         + "('\(node)') \(why); export the model with opset \(to), or choose --format contrib"

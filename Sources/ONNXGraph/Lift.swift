@@ -67,7 +67,9 @@ private struct Lifter {
     return id
   }
 
-  mutating func lift(_ source: GraphProto, parent: GraphID?, into model: inout ModelGraph)
+  mutating func lift(
+    _ source: GraphProto, parent: GraphID?, into model: inout ModelGraph
+  )
     throws(LiftError) -> GraphID
   {
     let id = GraphID(index: model.graphs.count)
@@ -176,7 +178,8 @@ private struct Lifter {
         outputs.append(value)
       }
       if let name = message.name { model.names.reserve(name) }
-      model.nodeStorage.append(Node(graph: graph, message: shell, inputs: [], outputs: outputs, attributes: []))
+      model.nodeStorage.append(
+        Node(graph: graph, message: shell, inputs: [], outputs: outputs, attributes: []))
       ids.append(id)
     }
     model[graph].nodes = ids

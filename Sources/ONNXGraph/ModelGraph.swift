@@ -208,7 +208,9 @@ public struct ModelGraph: Sendable {
   public func float(_ name: String, of node: NodeID) -> Float? { attribute(name, of: node)?.message.f }
 
   /// An integer-list attribute's value.
-  public func integers(_ name: String, of node: NodeID) -> [Int64]? { attribute(name, of: node)?.message.ints }
+  public func integers(_ name: String, of node: NodeID) -> [Int64]? {
+    attribute(name, of: node)?.message.ints
+  }
 
   /// Whether a value is the same in every run: an initializer that no caller can override, or the output of
   /// a `Constant` node.

@@ -62,7 +62,9 @@ public struct QuantizeChoices: Sendable {
   }
 
   /// The value of an option that takes one of a few words.
-  public static func word<Value: RawRepresentable & CaseIterable>(_ text: String, _ option: String)
+  public static func word<Value: RawRepresentable & CaseIterable>(
+    _ text: String, _ option: String
+  )
     throws(PipelineError) -> Value where Value.RawValue == String
   {
     if let value = Value(rawValue: text) { return value }

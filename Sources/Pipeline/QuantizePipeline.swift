@@ -99,7 +99,8 @@ public enum QuantizePipeline {
       outcomes = try JobRunner(threadCount: threadCount, progress: observer.advanced)
         .run(rewritten.jobs, into: output)
     } catch {
-      throw PipelineError(error)
+      // A weight's fault is the source's, whatever was being written.
+      throw PipelineError(QuantizeError(error.reason, path: request.inputPath))
     }
     do { try output.commit() } catch { throw PipelineError(error) }
     return QuantizeReport(

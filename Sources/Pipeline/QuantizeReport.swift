@@ -66,7 +66,8 @@ enum Findings {
     }
     if !graph.message.functions.isEmpty {
       result.append(
-        "\(graph.message.functions.count) functions are carried as they are; weights inside of them are not seen")
+        "\(graph.message.functions.count) functions are carried as they are; weights inside of them are not seen"
+      )
     }
     return result
   }

@@ -6,7 +6,12 @@ public enum Planner {
   /// Decides for every float constant of the model.
   public static func plan(_ model: ModelGraph, policy: QuantPolicy) -> QuantPlan {
     let weights = WeightCatalog.weights(of: model)
-    let twins = policy.scheme == .fp16 || !policy.embeddings ? [:] : TwinSearch.twins(in: weights)
+    var twins = policy.scheme == .fp16 || !policy.embeddings ? [:] : TwinSearch.twins(in: weights)
+    // A table that the user leaves keeps its own bytes, and the logits' weight is planned by itself.
+    for place in twins.keys {
+      let table = Subject(weights[place], twin: nil, in: model)
+      if case .leave = PatternRule().decide(table, policy) { twins[place] = nil }
+    }
     let superfluous = Set(twins.values)
     var entries: [PlanEntry] = []
     for (place, weight) in weights.enumerated() where !superfluous.contains(place) {

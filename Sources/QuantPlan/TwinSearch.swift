@@ -63,7 +63,9 @@ private struct Comparison {
     width = bits / 8
   }
 
-  private func equal(_ row: Int, _ column: Int, _ tableBytes: Span<UInt8>, _ candidateBytes: Span<UInt8>) -> Bool {
+  private func equal(
+    _ row: Int, _ column: Int, _ tableBytes: Span<UInt8>, _ candidateBytes: Span<UInt8>
+  ) -> Bool {
     let first = (row * columns + column) * width
     let second = (column * rows + row) * width
     for byte in 0..<width where tableBytes[first + byte] != candidateBytes[second + byte] { return false }

@@ -67,7 +67,9 @@ public enum WeightCatalog {
   }
 
   /// Narrow weights of a float32 graph stand before a Cast, which is then a part of the weight.
-  private static func seenValue(of value: ValueID, _ content: TensorContent, in model: ModelGraph)
+  private static func seenValue(
+    of value: ValueID, _ content: TensorContent, in model: ModelGraph
+  )
     -> (value: ValueID, type: ElementType)
   {
     guard let use = model[value].uses.first, model[value].uses.count == 1,
@@ -88,7 +90,9 @@ public enum WeightCatalog {
     return result
   }
 
-  private static func classify(_ use: Use, of value: ValueID, _ content: TensorContent, in model: ModelGraph)
+  private static func classify(
+    _ use: Use, of value: ValueID, _ content: TensorContent, in model: ModelGraph
+  )
     -> [WeightUse]
   {
     let node = model[use.node]
@@ -109,7 +113,9 @@ public enum WeightCatalog {
       return [.gemm(use.node, isTransposed: (model.integer("transB", of: use.node) ?? 0) != 0)]
     case ("Conv", 1):
       guard content.shape.rank >= 3 else { return other("Conv of a constant of rank \(content.shape.rank)") }
-      return [.convolution(use.node, isPointwise: content.shape.dimensions.dropFirst(2).allSatisfy { $0 == 1 })]
+      return [
+        .convolution(use.node, isPointwise: content.shape.dimensions.dropFirst(2).allSatisfy { $0 == 1 })
+      ]
     case ("Gather", 0):
       guard content.shape.rank == 2, (model.integer("axis", of: use.node) ?? 0) == 0 else {
         return other("Gather does not pick whole rows of a table")
@@ -123,7 +129,9 @@ public enum WeightCatalog {
   }
 
   /// A Transpose of [N, K] whose every user is the second operand of a MatMul is part of those MatMuls.
-  private static func throughTranspose(_ transpose: NodeID, _ content: TensorContent, in model: ModelGraph)
+  private static func throughTranspose(
+    _ transpose: NodeID, _ content: TensorContent, in model: ModelGraph
+  )
     -> [WeightUse]
   {
     let permutation = model.integers("perm", of: transpose) ?? []

@@ -41,7 +41,7 @@ public struct QuantizeError: Error, Sendable {
       return "\(path): the plan takes '\(weight)' for \(planned), but it is \(found); "
         + "make a plan for this model with --dry-run --json"
     case .impossible(let weight, let why):
-      return "\(path): the plan for '\(weight)' cannot be done: \(why)"
+      return "\(path): '\(weight)' cannot be done: \(why)"
     case .opset(let text): return text
     case .file(let error): return error.message
     }

@@ -22,7 +22,8 @@ struct WeightOptions: ParsableArguments {
   var asymmetric = false
 
   @Option(
-    help: "How ranges are chosen: maximum or least-squares. (default: what docs/accuracy.md shows to be best)",
+    help:
+      "How ranges are chosen: maximum or least-squares. (default: what docs/accuracy.md shows to be best)",
     completion: .list(["maximum", "least-squares"]))
   var range: String?
 
@@ -61,7 +62,8 @@ struct SelectionOptions: ParsableArguments {
   var minimumElements: Int?
 
   @Option(
-    help: "Settings and exceptions as JSON; options on the command line win.", completion: .file(extensions: ["json"]))
+    help: "Settings and exceptions as JSON; options on the command line win.",
+    completion: .file(extensions: ["json"]))
   var policy: String?
 
   @Option(

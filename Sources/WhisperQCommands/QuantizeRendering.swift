@@ -35,7 +35,8 @@ struct QuantizeRendering {
   private func text(_ result: QuantizeResult) -> String {
     switch result {
     case .done(let report): return text(report)
-    case .carried(let model, let why): return "\(Printable.name(model)): carried unchanged: \(Printable.name(why))\n"
+    case .carried(let model, let why):
+      return "\(Printable.name(model)): carried unchanged: \(Printable.name(why))\n"
     case .failed(let model, let why): return "\(Printable.name(model)): failed: \(Printable.name(why))\n"
     }
   }

@@ -26,6 +26,18 @@ struct HandMadeModel {
     initializers.append(Self.bytes(5, tensor))
   }
 
+  /// A float tensor with these values.
+  mutating func initializer(_ name: String, _ dimensions: [Int], floats: [Float]) {
+    let raw = floats.flatMap { value in
+      (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> ($0 * 8)) }
+    }
+    let head = dimensions.flatMap { Self.number(1, $0) } + Self.number(2, 1) + Self.text(8, name)
+    initializers.append(Self.bytes(5, head + Self.bytes(9, raw)))
+  }
+
+  /// A tensor message of any fields.
+  mutating func initializer(message: [UInt8]) { initializers.append(Self.bytes(5, message)) }
+
   mutating func input(_ name: String) { inputs.append(Self.bytes(11, Self.text(1, name))) }
 
   mutating func output(_ name: String) { outputs.append(Self.bytes(12, Self.text(1, name))) }
@@ -46,13 +58,32 @@ struct HandMadeModel {
     nodes.append(Self.bytes(1, message))
   }
 
-  /// The model file.
-  var bytes: [UInt8] {
-    let graph = (nodes + [Self.text(2, "main")] + initializers + inputs + outputs).flatMap { $0 }
-    return Self.number(1, 8) + Self.bytes(7, graph) + Self.bytes(8, Self.number(2, 18))
+  /// An input or output that is a float tensor with these extents.
+  static func port(_ name: String, _ extents: [Int]) -> [UInt8] {
+    let shape = extents.flatMap { bytes(1, number(1, $0)) }
+    return text(1, name) + bytes(2, bytes(1, number(1, 1) + bytes(2, shape)))
   }
 
-  private static func varint(_ value: Int) -> [UInt8] {
+  mutating func input(_ name: String, _ extents: [Int]) {
+    inputs.append(Self.bytes(11, Self.port(name, extents)))
+  }
+
+  mutating func output(_ name: String, _ extents: [Int]) {
+    outputs.append(Self.bytes(12, Self.port(name, extents)))
+  }
+
+  /// The graph message.
+  var graph: [UInt8] { (nodes + [Self.text(2, "main")] + initializers + inputs + outputs).flatMap { $0 } }
+
+  /// The model file.
+  var bytes: [UInt8] { Self.model(graph) }
+
+  /// A model file around a graph message.
+  static func model(_ graph: [UInt8]) -> [UInt8] {
+    number(1, 8) + bytes(7, graph) + bytes(8, number(2, 18))
+  }
+
+  static func varint(_ value: Int) -> [UInt8] {
     var rest = UInt64(value)
     var result: [UInt8] = []
     repeat {
@@ -62,11 +93,11 @@ struct HandMadeModel {
     return result
   }
 
-  private static func number(_ field: Int, _ value: Int) -> [UInt8] { varint(field << 3) + varint(value) }
+  static func number(_ field: Int, _ value: Int) -> [UInt8] { varint(field << 3) + varint(value) }
 
-  private static func bytes(_ field: Int, _ value: [UInt8]) -> [UInt8] {
+  static func bytes(_ field: Int, _ value: [UInt8]) -> [UInt8] {
     varint(field << 3 | 2) + varint(value.count) + value
   }
 
-  private static func text(_ field: Int, _ value: String) -> [UInt8] { bytes(field, Array(value.utf8)) }
+  static func text(_ field: Int, _ value: String) -> [UInt8] { bytes(field, Array(value.utf8)) }
 }

@@ -2,12 +2,18 @@
 """Runs a reference model and a candidate in ONNX Runtime on the same seeded inputs.
 
     compare_models.py REFERENCE.onnx CANDIDATE.onnx [--no-check]
+    compare_models.py --batch < PAIRS.json
 
-Prints one JSON object: for every output its SQNR in dB (null: equal), the graph optimizations' view of
-operators, and whether onnx.checker accepts the candidate. Open dimensions are bound to what Whisper decoders
-take: batch 1, a few tokens, a few cached positions.
+Prints one JSON object: for every output its SQNR in dB (null: equal), the candidate's operators with their
+counts (subgraphs included), and whether onnx.checker accepts it. Open dimensions are bound to what Whisper
+decoders take: batch 1, a few tokens, a few cached positions.
+
+With --batch, standard input is a JSON list of [reference, candidate], and the answer is a list in the same
+order; a pair that fails has "error" instead of the rest, and the others go on.
 """
 import argparse
+import collections
+import functools
 import json
 import sys
 
@@ -83,46 +89,89 @@ def open_session(path):
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def run(reference, candidate, cached):
-    feeds = inputs_of(reference, TOKENS, cached)
+def operators(graph, counts):
+    """Counts the nodes of a graph and of the graphs inside its nodes."""
+    for node in graph.node:
+        counts[node.op_type] += 1
+        for attribute in node.attribute:
+            for inner in [attribute.g] * attribute.HasField("g") + list(attribute.graphs):
+                operators(inner, counts)
+    return counts
+
+
+def outputs(session, feeds):
+    """Outputs by name; floats as doubles."""
+    found = session.run(None, feeds)
+    return {
+        item.name: value.astype(np.float64) if value.dtype.kind == "f" else value
+        for item, value in zip(session.get_outputs(), found)}
+
+
+@functools.lru_cache(maxsize=2)
+def expectations(path):
+    """The reference's inputs and outputs for each way to run it: without and, where there is one, with a past."""
+    session = open_session(path)
+    ways = ["first"]
+    if any(i.name == "use_cache_branch" for i in session.get_inputs()):
+        ways.append("cached")
+    result = {}
+    for way in ways:
+        feeds = inputs_of(session, TOKENS, way)
+        result[way] = feeds, outputs(session, feeds)
+    return result
+
+
+def losses(candidate, feeds, expected):
+    """SQNR in dB by output."""
     candidate_feeds = {
         i.name: feeds[i.name].astype(TYPES[i.type]) for i in candidate.get_inputs() if i.name in feeds}
-    expected = reference.run(None, feeds)
-    found = candidate.run(None, candidate_feeds)
-    result = {}
+    found = outputs(candidate, candidate_feeds)
+    if list(found) != list(expected):
+        raise ValueError(f"outputs are {list(found)}, expected {list(expected)}")
     if "max_length" in feeds:
         return {"sequences": None}  # beams may differ; that it runs is what counts
-    for item, first, second in zip(reference.get_outputs(), expected, found):
+    result = {}
+    for name, first in expected.items():
+        second = found[name]
         if first.shape != second.shape:
-            raise SystemExit(f"{item.name}: shape {second.shape}, expected {first.shape}")
+            raise ValueError(f"{name}: shape {second.shape}, expected {first.shape}")
         if first.dtype.kind != "f":
-            result[item.name] = None
+            result[name] = None
             continue
-        first, second = first.astype(np.float64), second.astype(np.float64)
         noise = np.sum((first - second) ** 2)
         if not np.isfinite(noise):
-            raise SystemExit(f"{item.name}: not finite")
-        signal = np.sum(first ** 2)
-        result[item.name] = None if noise == 0 else round(float(10 * np.log10(signal / noise)), 3)
+            raise ValueError(f"{name}: not finite")
+        result[name] = None if noise == 0 else round(float(10 * np.log10(np.sum(first ** 2) / noise)), 3)
     return result
+
+
+def compare(reference, candidate, check=True):
+    if check:
+        onnx.checker.check_model(candidate, full_check=False)
+    session = open_session(candidate)
+    runs = {way: losses(session, *expected) for way, expected in expectations(reference).items()}
+    worst = [value for run in runs.values() for value in run.values() if value is not None]
+    counts = operators(onnx.load(candidate, load_external_data=False).graph, collections.Counter())
+    return {"checked": check, "runs": runs, "worst": min(worst) if worst else None, "operators": counts}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("reference")
-    parser.add_argument("candidate")
+    parser.add_argument("reference", nargs="?")
+    parser.add_argument("candidate", nargs="?")
     parser.add_argument("--no-check", action="store_true")
+    parser.add_argument("--batch", action="store_true")
     arguments = parser.parse_args()
-    checked = False
-    if not arguments.no_check:
-        onnx.checker.check_model(arguments.candidate, full_check=False)
-        checked = True
-    reference, candidate = open_session(arguments.reference), open_session(arguments.candidate)
-    runs = {"first": run(reference, candidate, "first")}
-    if any(i.name == "use_cache_branch" for i in reference.get_inputs()):
-        runs["cached"] = run(reference, candidate, "cached")
-    worst = [v for r in runs.values() for v in r.values() if v is not None]
-    json.dump({"checked": checked, "runs": runs, "worst": min(worst) if worst else None}, sys.stdout)
+    if not arguments.batch:
+        answer = compare(arguments.reference, arguments.candidate, not arguments.no_check)
+    else:
+        answer = []
+        for reference, candidate in json.load(sys.stdin):
+            try:
+                answer.append(compare(reference, candidate))
+            except Exception as error:
+                answer.append({"error": f"{type(error).__name__}: {error}"})
+    json.dump(answer, sys.stdout)
     print()
 
 

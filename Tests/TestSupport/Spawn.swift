@@ -108,17 +108,18 @@ public enum Spawn {
     #else
       var attributes = posix_spawnattr_t()
     #endif
-    // The threads of a test block signals and ignore a broken pipe; the program must begin without either.
+    // The threads of a test block signals and ignore a broken pipe, and a shell starts what runs in the background
+    // with interrupts ignored; the program must begin without any of it.
     // Proof, for every use of `attributes`: as for `actions`; the signal sets are copied.
     var noSignals = sigset_t()
-    var pipeSignal = sigset_t()
+    var usualSignals = sigset_t()
     unsafe sigemptyset(&noSignals)
-    unsafe sigemptyset(&pipeSignal)
-    unsafe sigaddset(&pipeSignal, SIGPIPE)
+    unsafe sigemptyset(&usualSignals)
+    for number in [SIGPIPE, SIGINT, SIGTERM, SIGHUP] { unsafe sigaddset(&usualSignals, number) }
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }
     unsafe posix_spawnattr_setsigmask(&attributes, &noSignals)
-    unsafe posix_spawnattr_setsigdefault(&attributes, &pipeSignal)
+    unsafe posix_spawnattr_setsigdefault(&attributes, &usualSignals)
     unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     // Proof: both lists end in nil and their strings live until `free` below, after the call that reads them.
     let argv = unsafe command.map { unsafe strdup($0) } + [nil]

@@ -49,7 +49,9 @@ public struct ElementTypeInference: Sendable {
     }
   }
 
-  private func infer(_ node: NodeID, _ outputIndex: Int, _ bodies: [GraphID], _ model: ModelGraph)
+  private func infer(
+    _ node: NodeID, _ outputIndex: Int, _ bodies: [GraphID], _ model: ModelGraph
+  )
     -> ElementType?
   {
     let record = model[node]

@@ -24,7 +24,8 @@ extension ModelGraph {
     func crosses(_ change: Int64) -> Bool { current < change && version >= change }
     func refuse(_ why: String) -> GraphError {
       GraphError(
-        .opsetUpgrade(opType: opType, node: label(of: node), from: current, to: version, why: why), path: path)
+        .opsetUpgrade(opType: opType, node: label(of: node), from: current, to: version, why: why), path: path
+      )
     }
     if current < 11 { throw refuse("comes from an operator set before 11") }
     switch opType {
@@ -52,7 +53,9 @@ extension ModelGraph {
         throw refuse("uses tf_half_pixel_for_nn, which opset 13 removed")
       }
     case "RoiAlign":
-      if crosses(16) { setAttribute(.string("coordinate_transformation_mode", "output_half_pixel"), of: node) }
+      if crosses(16) {
+        setAttribute(.string("coordinate_transformation_mode", "output_half_pixel"), of: node)
+      }
     case "BatchNormalization":
       if crosses(14), self[node].outputs.count > 1 { throw refuse("is in training form") }
     case "GridSample", "DFT":

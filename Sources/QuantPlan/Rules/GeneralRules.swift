@@ -34,7 +34,8 @@ struct PatternRule: PlanRule {
     if !policy.include.isEmpty, !policy.include.contains(where: subject.matches) {
       return .leave(why: "not among the included")
     }
-    if let exception = policy.exceptions.first(where: { subject.matches($0.match) }), exception.leave == true {
+    if let exception = policy.exceptions.first(where: { subject.matches($0.match) }), exception.leave == true
+    {
       return .leave(why: "left by the exception '\(exception.match)'")
     }
     return .pass

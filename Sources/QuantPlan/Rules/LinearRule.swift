@@ -30,13 +30,13 @@ struct Settings {
     granularity = isDynamic && wanted == .block ? .channel : wanted
     blockSize = exception?.blockSize ?? policy.blockSize
     symmetric = isDynamic || (exception?.symmetric ?? policy.symmetric)
-    range = exception?.range ?? policy.range ?? Self.measuredRange(bits: bits, isDynamic: isDynamic)
+    range = exception?.range ?? policy.range ?? Self.measuredRange(bits: bits, granularity: granularity)
     note = exception.map { "exception '\($0.match)'" }
   }
 
   /// What whisper-tiny.en shows to be best (docs/accuracy.md).
-  static func measuredRange(bits: Int, isDynamic: Bool) -> RangeRule {
-    bits == 4 ? .leastSquares : .maximum
+  static func measuredRange(bits: Int, granularity: Granularity) -> RangeRule {
+    bits == 4 && granularity == .block ? .leastSquares : .maximum
   }
 
   /// MatMulNBits has blocks only, so everything else is a DequantizeLinear.

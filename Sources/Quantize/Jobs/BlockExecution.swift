@@ -187,7 +187,9 @@ struct BlockExecution: JobExecution {
   }
 
   /// Makes the pieces on all workers and writes them; nil from `make` means a value that is not finite.
-  private func run(pieces: Int, _ make: @Sendable (Int, Scratch) -> Part?) throws(QuantizeError) -> ErrorEnergy {
+  private func run(
+    pieces: Int, _ make: @Sendable (Int, Scratch) -> Part?
+  ) throws(QuantizeError) -> ErrorEnergy {
     let energies = Mutex([ErrorEnergy](repeating: ErrorEnergy(), count: pieces))
     // In the weight's shape two pieces can meet inside one byte of 4-bit zero points, so these are kept.
     let keepsZeroPoints = job.treatment.bits == 4 && !job.treatment.symmetric && job.layout == .weightShape

@@ -65,7 +65,8 @@ struct FloatTiles {
     for (place, row) in rows.enumerated() {
       let start = row * columnCount + columns.lowerBound
       convert(
-        start..<(start + columns.count), into: (place * columns.count)..<((place + 1) * columns.count), &floats)
+        start..<(start + columns.count), into: (place * columns.count)..<((place + 1) * columns.count),
+        &floats)
     }
     return try body(floats.span.extracting(0..<(rows.count * columns.count)))
   }

@@ -12,13 +12,15 @@ import Tensors
 public struct JobRunner: Sendable {
   public let threadCount: Int
   /// Weights of at least this many bytes are shared among the threads.
-  package var sharedByteCount = 24 << 20
+  package var sharedByteCount: Int
   /// Called with the bytes of source that were just finished, from any thread.
   private let progress: @Sendable (Int) -> Void
 
   public init(threadCount: Int, progress: @escaping @Sendable (Int) -> Void) {
     self.threadCount = max(1, threadCount)
     self.progress = progress
+    // Pages of the weights in work stay resident: about 96 MiB together, however many threads there are.
+    sharedByteCount = max(4 << 20, (96 << 20) / self.threadCount)
   }
 
   /// Executes all jobs and copies everything else; outcomes come in the order of the jobs.
@@ -42,7 +44,9 @@ public struct JobRunner: Sendable {
         progress(jobs[index].byteCount)
       } else {
         let job = copies[item - small.count]
-        do throws(ONNXFileError) { try output.run(job) } catch { throw QuantizeError(.file(error), path: output.path) }
+        do throws(ONNXFileError) { try output.run(job) } catch {
+          throw QuantizeError(.file(error), path: output.path)
+        }
         progress(job.bytes.byteCount)
       }
     }

@@ -65,7 +65,9 @@ extension GraphRewriter {
   }
 
   /// The activation as u8, quantized once per graph however many nodes take it.
-  private mutating func quantizedActivation(_ value: ValueID, type: ElementType, in graph: GraphID)
+  private mutating func quantizedActivation(
+    _ value: ValueID, type: ElementType, in graph: GraphID
+  )
     -> QuantizedActivation
   {
     let key = ActivationKey(graph: graph, value: value)
@@ -182,7 +184,9 @@ extension GraphRewriter {
     model.replace(node, with: drafts)
   }
 
-  private mutating func reshaped(_ value: ValueID, _ shape: ValueID, _ base: String, before node: NodeID)
+  private mutating func reshaped(
+    _ value: ValueID, _ shape: ValueID, _ base: String, before node: NodeID
+  )
     -> ValueID
   {
     let result = model.makeValue("\(base)_by_channel", in: model[node].graph)

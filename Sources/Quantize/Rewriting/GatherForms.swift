@@ -18,7 +18,8 @@ extension GraphRewriter {
     let values = promisedConstant("\(weight.name)_quantized", .int8, dimensions, in: graph)
     // One column, so that gathered scales stand before the elements of their rows.
     let rowScale = promisedConstant("\(weight.name)_row_scale", .float32, [dimensions[0], 1], in: graph)
-    let scale = hasLogits
+    let scale =
+      hasLogits
       ? promisedConstant("\(weight.name)_scale", .float32, [dimensions[0]], in: graph) : nil
     let zeroPoint =
       hasLogits && isDynamic
@@ -150,7 +151,9 @@ extension GraphRewriter {
   }
 
   /// Unsqueeze at the end; axes are an attribute before opset 13.
-  private mutating func unsqueezeLast(_ value: ValueID, _ result: ValueID, _ name: String, in graph: GraphID)
+  private mutating func unsqueezeLast(
+    _ value: ValueID, _ result: ValueID, _ name: String, in graph: GraphID
+  )
     -> NodeDraft
   {
     if (model.opsetVersion() ?? 0) < 13 {

@@ -119,7 +119,9 @@ public struct GraphRewriter {
   }
 
   /// A constant whose bytes a job will make.
-  mutating func promisedConstant(_ name: String, _ type: ElementType, _ shape: [Int], in graph: GraphID)
+  mutating func promisedConstant(
+    _ name: String, _ type: ElementType, _ shape: [Int], in graph: GraphID
+  )
     -> (value: ValueID, payload: PayloadID)
   {
     guard let shape = Shape(shape), let byteCount = type.byteCount(elementCount: shape.elementCount) else {

@@ -6,14 +6,15 @@ import Tensors
 /// binary16 throughout: constants, casts, descriptions; float32 stays at the borders when asked, and around
 /// operators that have no binary16 form.
 extension GraphRewriter {
-  /// Operators whose specification has no float16, or whose meaning would suffer.
+  /// Operators whose specification has no float16, whose meaning would suffer, or that ONNX Runtime has in float32
+  /// alone (EyeLike).
   ///
   /// Source: type constraints in ONNX's operator schemas.
   private static let floatOnly: Set<String> = [
     "Range", "DynamicQuantizeLinear", "QuantizeLinear", "DequantizeLinear", "Resize", "Upsample", "STFT",
     "DFT", "MelWeightMatrix", "HannWindow", "HammingWindow", "BlackmanWindow", "Multinomial",
     "NonMaxSuppression", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike",
-    "MatMulInteger", "ConvInteger", "Bernoulli", "ImageDecoder", "Unique", "GroupNormalization",
+    "MatMulInteger", "ConvInteger", "Bernoulli", "EyeLike", "ImageDecoder", "Unique", "GroupNormalization",
   ]
 
   mutating func convertToHalf(_ plan: QuantPlan) throws(QuantizeError) {
@@ -45,8 +46,8 @@ extension GraphRewriter {
     for node in originalNodes {
       if model[node].domain != "" || Self.floatOnly.contains(model[node].opType) {
         surround(node, types)
-      } else {
-        narrowResult(of: node)
+      } else if model[node].opType == "Cast" {
+        narrowResult(ofCast: node)
       }
     }
     if plan.borderTypes == .keep { keepBorders(types, kept) }
@@ -60,18 +61,12 @@ extension GraphRewriter {
     return Set((defaults + results).filter { isNarrowed($0, types) })
   }
 
-  /// Operators whose attribute names the type of their result.
-  private mutating func narrowResult(of node: NodeID) {
-    let name: String
-    switch model[node].opType {
-    case "Cast": name = "to"
-    case "EyeLike": name = "dtype"
-    default: return
-    }
-    guard let type = model.integer(name, of: node).flatMap({ Int32(exactly: $0) }).flatMap(ElementType.init),
+  /// A cast to what no longer exists.
+  private mutating func narrowResult(ofCast node: NodeID) {
+    guard let type = model.integer("to", of: node).flatMap({ Int32(exactly: $0) }).flatMap(ElementType.init),
       type == .float32 || type == .bfloat16
     else { return }
-    model.setAttribute(.int(name, Int64(ElementType.float16.rawValue)), of: node)
+    model.setAttribute(.int("to", Int64(ElementType.float16.rawValue)), of: node)
   }
 
   private func hasGraph(_ node: NodeID) -> Bool {
@@ -101,7 +96,9 @@ extension GraphRewriter {
 
   /// Constant, ConstantOfShape: float values in attributes.
   private mutating func narrowConstants(of node: NodeID) {
-    guard model[node].domain == "", ["Constant", "ConstantOfShape"].contains(model[node].opType) else { return }
+    guard model[node].domain == "", ["Constant", "ConstantOfShape"].contains(model[node].opType) else {
+      return
+    }
     let output = model[node].outputs.first.flatMap { $0 }
     let name = output.map { model[$0].name } ?? ""
     if model[node].opType == "ConstantOfShape", model[node].attributes.isEmpty {

@@ -1,0 +1,1 @@
+../ONNXGraphTests/ModelSketch.swift
