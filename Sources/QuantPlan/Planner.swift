@@ -7,10 +7,10 @@ public enum Planner {
   public static func plan(_ model: ModelGraph, policy: QuantPolicy) -> QuantPlan {
     let weights = WeightCatalog.weights(of: model)
     var twins = policy.scheme == .fp16 || !policy.embeddings ? [:] : TwinSearch.twins(in: weights)
-    // A table that the user leaves keeps its own bytes, and the logits' weight is planned by itself.
+    // A table that the user excludes keeps its own bytes, and the logits' weight is planned by itself.
     for place in twins.keys {
       let table = Subject(weights[place], twin: nil, in: model)
-      if case .leave = PatternRule().decide(table, policy) { twins[place] = nil }
+      if policy.exclude.contains(where: table.matches) { twins[place] = nil }
     }
     let superfluous = Set(twins.values)
     var entries: [PlanEntry] = []
