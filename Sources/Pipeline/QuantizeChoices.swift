@@ -19,6 +19,13 @@ public struct QuantizeChoices: Sendable {
 
   public init() {}
 
+  /// Whether anything is asked for that a plan has decided already.
+  public var isEmpty: Bool {
+    scheme == nil && !isPerChannel && !isPerTensor && blockSize == nil && !isAsymmetric && range == nil
+      && format == nil && borderTypes == nil && include.isEmpty && exclude.isEmpty && convolutions == nil
+      && !leavesEmbeddings && minimumElementCount == nil && policyPath == nil
+  }
+
   /// Other names that people use for schemes.
   private static let synonyms = [
     "int8": "dynamic-int8", "dynamic": "dynamic-int8", "int4": "weight-int4", "float16": "fp16",
@@ -48,7 +55,16 @@ public struct QuantizeChoices: Sendable {
       policy.granularity = .block
       policy.blockSize = blockSize
     }
-    if isAsymmetric { policy.symmetric = false }
+    if isAsymmetric {
+      guard policy.scheme == .weightInt8 || policy.scheme == .weightInt4 else {
+        throw PipelineError(
+          "--asymmetric is for weight-int8 and weight-int4, not for \(policy.scheme.rawValue)", .usage)
+      }
+      policy.symmetric = false
+    }
+    if borderTypes != nil, policy.scheme != .fp16 {
+      throw PipelineError("--io is for fp16, not for \(policy.scheme.rawValue)", .usage)
+    }
     if let range { policy.range = try Self.word(range, "--range") }
     if let format { policy.format = try Self.word(format, "--format") }
     if let borderTypes { policy.borderTypes = try Self.word(borderTypes, "--io") }

@@ -106,9 +106,17 @@ public enum QuantizePipeline {
     return QuantizeReport(
       inputPath: request.inputPath, outputPath: request.outputPath, outputDataPath: output.dataPath,
       inputByteCount: source.byteCount, outputByteCount: output.byteCount, plan: plan, outcomes: outcomes,
-      findings: rewritten.findings + Findings.of(outcomes, plan, source.graph),
+      findings: idlePatterns(source, request) + rewritten.findings
+        + Findings.of(outcomes, plan, source.graph),
       seconds: (clock.now - start) / .seconds(1), threadCount: threadCount,
       processorLevel: CPUFeatures.level.name, peakMemoryByteCount: Machine.peakMemoryByteCount)
+  }
+
+  private static func idlePatterns(_ source: Source, _ request: QuantizeRequest) -> [String] {
+    if request.plan != nil { return [] }
+    return Planner.idlePatterns(source.graph, policy: request.policy).map {
+      "the pattern '\($0)' matches no weight, node or operator of this model"
+    }
   }
 
   struct Source {

@@ -57,12 +57,13 @@ enum Findings {
         "\(low.count) weight\(low.count == 1 ? " is" : "s are") below \(Int(lowSQNR)) dB: "
           + low.prefix(5).map { "'\($0.name)'" }.joined(separator: ", "))
     }
-    let convolutions = plan.entries.filter { $0.role == .convolution && $0.treatment == nil }
-    if !convolutions.isEmpty {
-      let bytes = convolutions.reduce(0) { $0 + $1.bytesBefore }
-      result.append(
-        "\(convolutions.count) convolution\(convolutions.count == 1 ? "" : "s") (\(bytes) bytes) stay float: "
-          + (convolutions.first?.reason ?? ""))
+    // Small ones and those that a pattern leaves have reasons of their own in the list.
+    let convolutions = plan.entries.filter {
+      $0.role == .convolution && $0.treatment == nil && $0.reason.contains("--conv always")
+    }
+    if let first = convolutions.first {
+      let count = convolutions.count
+      result.append("\(count) convolution\(count == 1 ? "" : "s") stay float: \(first.reason)")
     }
     if !graph.message.functions.isEmpty {
       result.append(
@@ -89,12 +90,27 @@ enum NothingToDo {
       return "\(path): there is nothing left to quantize, the model is quantized already "
         + "(\(quantized.joined(separator: ", "))); start from the float model"
     }
-    let large = plan.entries.filter { $0.role != .other }.sorted { $0.bytesBefore > $1.bytesBefore }
-    guard let first = large.first ?? plan.entries.max(by: { $0.bytesBefore < $1.bytesBefore }) else {
+    guard let first = telling(plan) else {
       return "\(path): there is nothing to quantize, the model has no float weights; "
         + "pass --allow-unchanged to write it all the same"
     }
-    return "\(path): scheme \(plan.scheme.rawValue) would change no weight; the largest, '\(first.weight)', "
-      + "is left because \(first.reason); choose another scheme, or pass --allow-unchanged"
+    var remedy = "choose another scheme, or pass --allow-unchanged"
+    if first.reason.contains("--conv always") { remedy = "pass --conv always, or choose weight-int8" }
+    if first.reason.hasPrefix("fewer than") { remedy = "lower --minimum-elements for a model of this size" }
+    if first.reason.hasPrefix("excluded by") || first.reason.hasPrefix("not among") {
+      remedy = "change the patterns of --include and --exclude"
+    }
+    return "\(path): scheme \(plan.scheme.rawValue) would change no weight; '\(first.weight)' "
+      + "(\(first.role.rawValue)) is left because \(first.reason); \(remedy)"
+  }
+
+  /// The largest weight of the kind that matters most: linear layers and tables, then convolutions, then all.
+  private static func telling(_ plan: QuantPlan) -> PlanEntry? {
+    let linear = plan.entries.filter { $0.role != .other && $0.role != .convolution }
+    let convolutions = plan.entries.filter { $0.role == .convolution }
+    for group in [linear, convolutions, plan.entries] {
+      if let largest = group.max(by: { $0.bytesBefore < $1.bytesBefore }) { return largest }
+    }
+    return nil
   }
 }

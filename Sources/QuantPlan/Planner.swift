@@ -22,6 +22,14 @@ public enum Planner {
       scheme: policy.scheme, format: policy.format, borderTypes: policy.borderTypes, entries: entries)
   }
 
+  /// Patterns of the policy that match no weight of the model; most often they are misspelt.
+  public static func idlePatterns(_ model: ModelGraph, policy: QuantPolicy) -> [String] {
+    let patterns = policy.include + policy.exclude + policy.exceptions.map(\.match)
+    if patterns.isEmpty { return [] }
+    let subjects = WeightCatalog.weights(of: model).map { Subject($0, twin: nil, in: model) }
+    return patterns.filter { pattern in !subjects.contains { $0.matches(pattern) } }
+  }
+
   private static func entry(for subject: Subject, policy: QuantPolicy, in model: ModelGraph) -> PlanEntry {
     var decision = Decision.pass
     for rule in rules {

@@ -23,7 +23,7 @@ struct WeightOptions: ParsableArguments {
 
   @Option(
     help:
-      "How ranges are chosen: maximum or least-squares. (default: what docs/accuracy.md shows to be best)",
+      "How ranges are chosen: maximum or least-squares. (default: least-squares for 4-bit blocks, else maximum)",
     completion: .list(["maximum", "least-squares"]))
   var range: String?
 
@@ -76,7 +76,7 @@ struct SelectionOptions: ParsableArguments {
 struct RunOptions: ParsableArguments {
   @Option(
     name: [.customLong("external-data"), .customLong("external_data")],
-    help: "Weights in a second file, OUTPUT.data: auto (above 2 GB), always or never. (default: auto)",
+    help: "Weights in a second file, OUTPUT.data: auto (above 2 GB), always or never.",
     completion: .list(["auto", "always", "never"]))
   var externalData: String = "auto"
 

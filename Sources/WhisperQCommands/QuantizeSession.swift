@@ -95,6 +95,11 @@ struct QuantizeSession {
   private func request(_ input: String, _ output: String) throws -> QuantizeRequest {
     var request = QuantizeRequest(inputPath: input, outputPath: output)
     request.policy = try settings.choices.policy()
+    if settings.planPath != nil, !settings.choices.isEmpty {
+      throw PipelineError(
+        "--plan says everything about the weights; leave out --scheme, --policy, patterns and the like",
+        .usage)
+    }
     if let planPath = settings.planPath { request.plan = try SettingsFile.plan(path: planPath) }
     request.externalData = try QuantizeChoices.word(running.externalData, "--external-data")
     request.threadCount = running.threads

@@ -91,6 +91,28 @@ struct QuantizeSettingsTests {
     #expect(inspected.notes.isEmpty && inspected.problems.isEmpty)
   }
 
+  @Test(
+    "Settings that the scheme cannot use are refused, not ignored",
+    arguments: [
+      ["--asymmetric"], ["--io", "fp16"], ["--block-size", "64"], ["--scheme", "fp16", "--asymmetric"],
+    ])
+  func uselessSettings(options: [String]) throws {
+    let result = try WhisperQBinary.run(["quantize", source, "--dry-run"] + options)
+    #expect(result.exitCode == 64)
+    #expect(result.stderr.contains("not for"), "\(result.stderr)")
+  }
+
+  @Test("A pattern that matches nothing is named in the report")
+  func idlePattern() throws {
+    let out = try TemporaryFolder()
+    let result = try WhisperQBinary.run([
+      "quantize", source, "--output", out.path("o.onnx"), "--exclude", "op:Nope", "--exclude", "op:Gather",
+    ])
+    #expect(result.exitCode == 0)
+    #expect(result.stdout.contains("the pattern 'op:Nope' matches no weight"))
+    #expect(!result.stdout.contains("'op:Gather' matches no weight"))
+  }
+
   @Test("Patterns include and exclude nodes, weights and operators")
   func patterns() throws {
     func weights(_ options: [String]) throws -> Set<String> {
