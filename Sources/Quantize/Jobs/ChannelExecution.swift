@@ -56,7 +56,8 @@ struct ChannelExecution: JobExecution {
   private func maxima() throws(QuantizeError) -> [UInt32] {
     let channelCount = isByRow ? rowCount : columnCount
     let merged = Mutex([UInt32](repeating: 0, count: channelCount))
-    let isLarge = workers.count > 1
+    // The second walk finds the pages of a weight of this size still mapped.
+    let isLarge = job.byteCount > 96 << 20
     try workers.forEach(tileCount) { (tile, scratch) throws(QuantizeError) in
       let rows = rows(ofTile: tile)
       let part = tiles.withFloats(elements(rows), scratch) { values in
