@@ -21,25 +21,24 @@ public enum BlockSymmetry: Sendable, CaseIterable {
 
 /// How the scale of a block is chosen; a block of zeros gets 1.
 ///
-/// Symmetric four-bit blocks in the layout `matMulNBits` use all levels, -8...7, and a *signed* scale: it
-/// takes the value of largest magnitude, m, to -8, so it is negative where m is positive (of +a and -a, -a
-/// counts). Every other format has scales above zero, as QuantizeLinear asks for. Eight bits use -127...127.
+/// Symmetric four-bit blocks use all levels, -8...7, and a *signed* scale: it takes the value of largest
+/// magnitude, m, to -8, so it is negative where m is positive (of +a and -a, -a counts). DequantizeLinear and
+/// MatMulNBits only multiply by it. Every other format has scales above zero. Eight bits use -127...127.
 public enum BlockRange: Sendable, CaseIterable {
   /// The scale that just holds the largest value.
   ///
   /// - Signed scales: m / -8, the very bits that ONNX Runtime's quantizer for MatMulNBits writes. Values are
   ///   divided and rounded half to even, where that quantizer multiplies by a reciprocal and rounds half
   ///   up; so a few values at ties differ from it by one level.
-  /// - Other symmetric formats: max|w| / 127, or / 7 for four bits.
+  /// - Eight bits: max|w| / 127.
   /// - Asymmetric: (max - min) / (levels - 1), over a range that includes 0.
   case maximum
   /// The candidate with the least squared error; the first one wins ties, and `maximum` is the first.
   ///
   /// - Signed scales: that of `maximum` × 1, 1.06, 1.03, 0.97, 0.94 and 0.91, by the least
   ///   Σ |w| (w - q · scale)², so that large values count more.
-  /// - Other formats: the scale of `maximum`, then base × 1, 0.93, 0.86 and 0.79, by the least
-  ///   Σ (w - q · scale)². The base is that scale, but max(max w / 7, max -w / 8) for symmetric four bits,
-  ///   whose levels are -8...7 here. Zero points stay those of `maximum`.
+  /// - Other formats: that of `maximum` × 1, 0.93, 0.86 and 0.79, by the least Σ (w - q · scale)². Zero points
+  ///   stay those of `maximum`.
   case leastSquares
 }
 
@@ -93,7 +92,7 @@ public struct BlockFormat: Sendable, Equatable {
   }
 
   /// Whether scales have a sign, see `BlockRange`.
-  var hasSignedScales: Bool { layout == .matMulNBits && bits == .four && symmetry == .symmetric }
+  var hasSignedScales: Bool { bits == .four && symmetry == .symmetric }
 
   /// What the base scale is multiplied by for each candidate after that of the maximum; at most seven.
   var multipliers: [Float] {

@@ -48,7 +48,18 @@ enum FileKind {
     if trimmed.hasPrefix("{") || trimmed.hasPrefix("[") {
       return ("a JSON text", "give the .onnx file")
     }
+    if isText(bytes) { return ("a text file", "give the .onnx file") }
     return nil
+  }
+
+  /// Whether the first bytes are letters, digits, signs and white space only, with a line break among them or at
+  /// their end. A model has control characters from its first byte on.
+  private static func isText(_ bytes: Span<UInt8>) -> Bool {
+    for index in 0..<min(bytes.count, 256) {
+      let byte = bytes[index]
+      guard byte >= 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D, byte != 0x7F else { return false }
+    }
+    return bytes.count > 16
   }
 
   /// A FlatBuffers file begins with the offset of its root table, which is near, and four letters. An ONNX

@@ -1,4 +1,4 @@
-import ByteIO
+public import ByteIO
 import ProtobufWire
 public import Tensors
 
@@ -8,6 +8,9 @@ public enum ExternalDataPolicy: String, Sendable, CaseIterable {
   case auto
   case always
   case never
+  /// Weights that are not changed and stand in a data file of the source stay there, and the model refers to
+  /// them; the rest as `auto`.
+  case reference
 }
 
 /// Where every byte of a model will be, decided before the first one is written.
@@ -42,12 +45,17 @@ public struct ModelLayout: Sendable {
   public let modelByteCount: Int
   /// Nil when there is no data file.
   public let dataByteCount: Int?
+  /// Bytes that stay in the source's data files, by location.
+  public let referencedByteCounts: [String: Int]
 
   /// Lays out a model whose external tensors have been resolved (`rawData` set, `externalData` empty).
   ///
-  /// - Parameter dataFileName: name of the data file beside the model.
+  /// - Parameters:
+  ///   - dataFileName: name of the data file beside the model.
+  ///   - sources: the source's data files with their locations as seen from the new model, for `reference`.
   public init(
-    _ model: ModelProto, policy: ExternalDataPolicy, dataFileName: String, path: String
+    _ model: ModelProto, policy: ExternalDataPolicy, dataFileName: String,
+    sources: [FileIdentity: String] = [:], path: String
   )
     throws(ONNXFileError)
   {
@@ -61,16 +69,27 @@ public struct ModelLayout: Sendable {
           path: path)
       }
     }
+    var model = model
+    var referenced: [String: Int] = [:]
+    if policy == .reference, model.graph != nil {
+      model.graph!.moveInitializers { tensor in
+        guard let raw = tensor.rawData, raw.byteCount >= Self.externalThreshold,
+          case .mapped(let file, let range) = raw, let identity = file.identity,
+          let location = sources[identity]
+        else { return }
+        tensor.refer(to: location, range)
+        referenced[location, default: 0] += range.count
+      }
+    }
     var counter = WireCounter<TensorBytes>()
     model.encode(to: &counter)
-    var model = model
     var dataExtents: [Extent] = []
     var dataEnd = 0
     let usesData =
       switch policy {
       case .always: true
       case .never: false
-      case .auto: counter.byteCount > Self.singleFileByteLimit
+      case .auto, .reference: counter.byteCount > Self.singleFileByteLimit
       }
     if usesData, model.graph != nil {
       model.graph!.moveInitializers { tensor in
@@ -79,13 +98,7 @@ public struct ModelLayout: Sendable {
         let offset = (dataEnd + alignment - 1) / alignment * alignment
         dataExtents.append(Extent(part: .data, byteOffset: offset, bytes: raw))
         dataEnd = offset + raw.byteCount
-        tensor.rawData = nil
-        tensor.dataLocation = 1
-        tensor.externalData = [
-          StringStringEntryProto(key: "location", value: dataFileName),
-          StringStringEntryProto(key: "offset", value: String(offset)),
-          StringStringEntryProto(key: "length", value: String(raw.byteCount)),
-        ]
+        tensor.refer(to: dataFileName, offset..<dataEnd)
       }
     }
     var emitter = WireEmitter<TensorBytes>()
@@ -105,10 +118,24 @@ public struct ModelLayout: Sendable {
     literal = emitter.literal
     literalRuns = runs
     modelByteCount = emitter.byteCount
+    referencedByteCounts = referenced
     dataByteCount = dataExtents.isEmpty ? nil : dataEnd
     extents =
       emitter.placements.map { Extent(part: .model, byteOffset: $0.byteOffset, bytes: $0.payload) }
       + dataExtents
+  }
+}
+
+extension TensorProto {
+  /// Makes the tensor say that its bytes are in another file.
+  fileprivate mutating func refer(to location: String, _ range: Range<Int>) {
+    rawData = nil
+    dataLocation = 1
+    externalData = [
+      StringStringEntryProto(key: "location", value: location),
+      StringStringEntryProto(key: "offset", value: String(range.lowerBound)),
+      StringStringEntryProto(key: "length", value: String(range.count)),
+    ]
   }
 }
 

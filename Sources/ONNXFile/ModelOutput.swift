@@ -1,4 +1,4 @@
-import ByteIO
+public import ByteIO
 public import Tensors
 
 /// A model being written: one file, or two with the weights in the second.
@@ -19,6 +19,8 @@ public final class ModelOutput: Sendable {
   /// Length of both files together.
   public let byteCount: Int
   public let copyJobs: [CopyJob]
+  /// Bytes that stay in the source's data files, by location.
+  public let referencedByteCounts: [String: Int]
   private let model: OutputFile
   private let data: OutputFile?
   private let places: [PayloadID: (part: ModelLayout.Part, byteOffset: Int, byteCount: Int)]
@@ -29,11 +31,15 @@ public final class ModelOutput: Sendable {
   /// The name of the data file of a model: `encoder.onnx` has `encoder.onnx.data`.
   public static func dataFileName(forModel path: String) -> String { fileName(of: path) + ".data" }
 
-  /// Creates the files with their final lengths and writes all small parts.
-  public init(_ message: ModelProto, path: String, policy: ExternalDataPolicy) throws(ONNXFileError) {
+  /// Creates the files with their final lengths and writes all small parts; `sources` as in `ModelLayout`.
+  public init(
+    _ message: ModelProto, path: String, policy: ExternalDataPolicy, sources: [FileIdentity: String] = [:]
+  ) throws(ONNXFileError) {
     let dataName = Self.dataFileName(forModel: path)
-    let layout = try ModelLayout(message, policy: policy, dataFileName: dataName, path: path)
+    let layout = try ModelLayout(
+      message, policy: policy, dataFileName: dataName, sources: sources, path: path)
     self.path = path
+    referencedByteCounts = layout.referencedByteCounts
     byteCount = layout.modelByteCount + (layout.dataByteCount ?? 0)
     do {
       model = try OutputFile(path: path, byteCount: layout.modelByteCount)

@@ -58,6 +58,7 @@ struct DataHealth {
     if damaged.count > problems.count {
       problems.append("\(damaged.count - problems.count) more tensors are damaged")
     }
+    for (location, file) in external.opened { usages[location]?.file = file }
     for (location, usage) in usages.sorted(by: { $0.key < $1.key }) { report(location, usage) }
     checkPrograms(graph, folder: folder(of: external.modelPath), links: links)
   }

@@ -21,9 +21,10 @@ extension InspectionReport.Weights {
     for (value, message, content) in Self.constants(graph) {
       let type = message.dataType.flatMap(ElementType.init(rawValue:))
       let typeName = type?.name ?? "type \(message.dataType ?? 0)"
-      let elementCount = Shape(message.dims)?.elementCount ?? 0
+      let storedCount = Shape(message.dims)?.elementCount ?? 0
+      let elementCount = Self.packedElementCount(value, graph) ?? storedCount
       let byteCount =
-        type?.byteCount(elementCount: elementCount) ?? message.stringData.reduce(0) { $0 + $1.count }
+        type?.byteCount(elementCount: storedCount) ?? message.stringData.reduce(0) { $0 + $1.count }
       let isExternal = message.dataLocation == 1
       tensors.append(
         InspectionReport.Tensor(
@@ -49,6 +50,15 @@ extension InspectionReport.Weights {
     elementCount = types.reduce(0) { $0.addingClamped($1.elementCount) }
     byteCount = types.reduce(0) { $0.addingClamped($1.byteCount) }
     self.tensors = tensors.sorted { (-$0.byteCount, $0.name) < (-$1.byteCount, $1.name) }
+  }
+
+  /// The weights in a blob of `MatMulNBits`, K x N of its attributes; nil for any other tensor.
+  private static func packedElementCount(_ value: ValueID, _ graph: ModelGraph) -> Int? {
+    guard let use = graph[value].uses.first, use.inputIndex == 1, graph[use.node].opType == "MatMulNBits",
+      let k = graph.integer("K", of: use.node), let n = graph.integer("N", of: use.node), k > 0, n > 0
+    else { return nil }
+    let (product, overflow) = Int(clamping: k).multipliedReportingOverflow(by: Int(clamping: n))
+    return overflow ? nil : product
   }
 
   /// Operators that only change a constant's form; who takes the result is told as well.

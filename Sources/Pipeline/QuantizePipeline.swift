@@ -85,9 +85,10 @@ public enum QuantizePipeline {
       throw PipelineError(error, plan: request.plan == nil ? .made : .edited)
     }
     let output: ModelOutput
+    let sources = try sourcesInSight(source, request)
     do {
       output = try ModelOutput(
-        rewritten.graph.lower(), path: request.outputPath, policy: request.externalData)
+        rewritten.graph.lower(), path: request.outputPath, policy: request.externalData, sources: sources)
     } catch {
       throw PipelineError(error)
     }
@@ -106,10 +107,36 @@ public enum QuantizePipeline {
     return QuantizeReport(
       inputPath: request.inputPath, outputPath: request.outputPath, outputDataPath: output.dataPath,
       inputByteCount: source.byteCount, outputByteCount: output.byteCount, plan: plan, outcomes: outcomes,
-      findings: idlePatterns(source, request) + rewritten.findings
+      findings: references(output) + idlePatterns(source, request) + rewritten.findings
         + Findings.of(outcomes, plan, source.graph),
       seconds: (clock.now - start) / .seconds(1), threadCount: threadCount,
       processorLevel: CPUFeatures.level.name, peakMemoryByteCount: Machine.peakMemoryByteCount)
+  }
+
+  /// The source's data files that the output may go on using: all of them when it is their neighbour.
+  private static func sourcesInSight(
+    _ source: Source, _ request: QuantizeRequest
+  ) throws(PipelineError) -> [FileIdentity: String] {
+    guard request.externalData == .reference else { return [:] }
+    let here = folder(of: request.inputPath)
+    let there = folder(of: request.outputPath)
+    guard let home = identity(ofPath: here.isEmpty ? "." : here),
+      home == identity(ofPath: there.isEmpty ? "." : there)
+    else {
+      throw PipelineError(
+        "--external-data reference needs the output in the folder of \(request.inputPath), because a model may "
+          + "only use data files in its own folder; write it there or leave the option out",
+        .usage)
+    }
+    return source.external.opened.reduce(into: [:]) { found, entry in
+      if let identity = entry.file.identity { found[identity] = entry.location }
+    }
+  }
+
+  private static func references(_ output: ModelOutput) -> [String] {
+    output.referencedByteCounts.sorted { $0.key < $1.key }.map {
+      "\($0.value) bytes of weights stay in \($0.key); keep that file beside the model"
+    }
   }
 
   private static func idlePatterns(_ source: Source, _ request: QuantizeRequest) -> [String] {

@@ -39,7 +39,7 @@ public struct QuantPlan: Sendable, Codable, Equatable {
 }
 
 /// What a weight is for.
-public enum WeightRole: String, Sendable, Codable {
+public enum WeightRole: String, NamedChoice, Sendable {
   case matMul = "matmul"
   case gemm
   case convolution = "conv"
@@ -52,7 +52,7 @@ public enum WeightRole: String, Sendable, Codable {
 }
 
 /// How a quantized weight enters the graph.
-public enum WeightForm: String, Sendable, Codable {
+public enum WeightForm: String, NamedChoice, Sendable {
   /// DynamicQuantizeLinear, MatMulInteger, Cast, Mul: the pattern that ONNX Runtime fuses.
   case dynamicMatMul = "dynamic-matmul"
   /// DynamicQuantizeLinear, ConvInteger, Cast, Mul.

@@ -1,5 +1,5 @@
 /// What becomes of a model's weights and activations.
-public enum Scheme: String, Codable, CaseIterable, Sendable {
+public enum Scheme: String, NamedChoice, Sendable {
   /// 8-bit weights, activations quantized at run time; for CPUs.
   case dynamicInt8 = "dynamic-int8"
   /// 8-bit weights, float activations.
@@ -11,7 +11,7 @@ public enum Scheme: String, Codable, CaseIterable, Sendable {
 }
 
 /// How many elements share a scale.
-public enum Granularity: String, Codable, CaseIterable, Sendable {
+public enum Granularity: String, NamedChoice, Sendable {
   /// One scale for the tensor.
   case tensor
   /// One scale per output channel.
@@ -21,7 +21,7 @@ public enum Granularity: String, Codable, CaseIterable, Sendable {
 }
 
 /// How the range of a scale is chosen.
-public enum RangeRule: String, Codable, CaseIterable, Sendable {
+public enum RangeRule: String, NamedChoice, Sendable {
   /// The largest magnitude.
   case maximum
   /// The range that gives the least squared error among a few candidates.
@@ -29,7 +29,7 @@ public enum RangeRule: String, Codable, CaseIterable, Sendable {
 }
 
 /// Which operators carry block-wise weights.
-public enum BlockOperator: String, Codable, CaseIterable, Sendable {
+public enum BlockOperator: String, NamedChoice, Sendable {
   /// `com.microsoft.MatMulNBits`.
   case contrib
   /// `DequantizeLinear` of ai.onnx 21, with `block_size`.
@@ -37,7 +37,7 @@ public enum BlockOperator: String, Codable, CaseIterable, Sendable {
 }
 
 /// Whether convolutions are quantized.
-public enum ConvolutionPolicy: String, Codable, CaseIterable, Sendable {
+public enum ConvolutionPolicy: String, NamedChoice, Sendable {
   /// Where it pays: 1x1 convolutions in the weight-only schemes; none in dynamic-int8, where ONNX Runtime's
   /// ConvInteger is slower than float.
   case auto
@@ -46,7 +46,7 @@ public enum ConvolutionPolicy: String, Codable, CaseIterable, Sendable {
 }
 
 /// The types at the model's borders in the fp16 scheme.
-public enum BorderTypes: String, Codable, CaseIterable, Sendable {
+public enum BorderTypes: String, NamedChoice, Sendable {
   /// Inputs and outputs keep their types; casts stand inside.
   case keep
   /// float32 inputs and outputs become float16.

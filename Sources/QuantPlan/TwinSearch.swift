@@ -1,5 +1,7 @@
+import Dispatch
 import Kernels
 import ONNXGraph
+import Synchronization
 import Tensors
 
 /// Finds tables that an export stores twice: [V, d] for Gather and [d, V] for the logits' MatMul.
@@ -87,25 +89,38 @@ private struct Comparison {
     }
   }
 
-  /// Looks at all elements, in tiles that keep both walks in cache.
+  /// Looks at all elements, in tiles that keep both walks in cache, on all cores.
   func isWhole(_ candidate: TensorContent) -> Bool {
+    let isSame = Atomic(true)
+    let steps = (rows + Self.rowsPerStep - 1) / Self.rowsPerStep
+    DispatchQueue.concurrentPerform(iterations: steps) { step in
+      guard isSame.load(ordering: .relaxed) else { return }
+      let start = step * Self.rowsPerStep
+      let part = start..<min(start + Self.rowsPerStep, rows)
+      if !isTranspose(candidate, rows: part) { isSame.store(false, ordering: .relaxed) }
+      guard releases else { return }
+      // A step touches a strip of every row of the candidate, so all of it is given back.
+      table.bytes.release((part.lowerBound * columns * width)..<(part.upperBound * columns * width))
+      candidate.bytes.release()
+    }
+    table.bytes.release()
+    candidate.bytes.release()
+    return isSame.load(ordering: .relaxed)
+  }
+
+  private func isTranspose(_ candidate: TensorContent, rows part: Range<Int>) -> Bool {
     table.bytes.withBytes { tableBytes in
       candidate.bytes.withBytes { candidateBytes in
-        for start in stride(from: 0, to: rows, by: Self.rowsPerStep) {
-          let part = start..<min(start + Self.rowsPerStep, rows)
-          // Bytes have no padding, so reading them raw is sound.
-          let isSame = TransposeComparison.isTranspose(
-            unsafe tableBytes.bytes, unsafe candidateBytes.bytes, rowCount: rows, columnCount: columns,
-            elementByteCount: width, rows: part)
-          // A step touches a strip of every row of the candidate, so all of it is given back.
-          table.bytes.release((part.lowerBound * columns * width)..<(part.upperBound * columns * width))
-          candidate.bytes.release()
-          if !isSame { return false }
-        }
-        return true
+        // Bytes have no padding, so reading them raw is sound.
+        TransposeComparison.isTranspose(
+          unsafe tableBytes.bytes, unsafe candidateBytes.bytes, rowCount: rows, columnCount: columns,
+          elementByteCount: width, rows: part)
       }
     }
   }
+
+  /// Whether the two are too large to be mapped as a whole for a moment.
+  private var releases: Bool { table.bytes.byteCount > 96 << 20 }
 
   /// Rows of the table between two releases. Linux maps 64 KiB around every fault, so a step holds about that much
   /// of each row of the candidate; more rows at a time would hold more of the table.

@@ -13,6 +13,8 @@ public enum TensorBytes: Sendable {
   case mapped(MappedFile, Range<Int>)
   /// Bytes in memory, for small constants.
   case owned([UInt8])
+  /// Memory that a run filled, shared without a copy.
+  case buffer(TensorBuffer)
   /// Bytes that are made when the output is written.
   case promised(PayloadID, byteCount: Int)
 
@@ -22,6 +24,7 @@ public enum TensorBytes: Sendable {
     switch self {
     case .mapped(_, let range): return range.count
     case .owned(let bytes): return bytes.count
+    case .buffer(let buffer): return buffer.byteCount
     case .promised(_, let byteCount): return byteCount
     }
   }
@@ -37,6 +40,8 @@ public enum TensorBytes: Sendable {
       return try body(file.bytes.extracting(range))
     case .owned(let bytes):
       return try body(bytes.span)
+    case .buffer(let buffer):
+      return try body(buffer.bytes)
     case .promised:
       let nothing: [UInt8] = []
       return try body(nothing.span)

@@ -19,7 +19,8 @@ public struct InspectCommand: ParsableCommand {
         whisperq inspect --json encoder.onnx | jq '.models[0].identity'
 
       JSON
-        {"models": [...]}, and for each model:
+        {"models": [...], "failures": [...]}; a failure has message and
+        exit_code, a model:
           path, model_bytes, total_bytes, problems, notes
           identity: is_whisper, layout, interface, part, size,
             size_alternatives, static_shapes, open_dimensions, mels, width,
@@ -81,7 +82,7 @@ public struct InspectCommand: ParsableCommand {
     let output = TerminalStream.standardOutput
     let rendering = InspectRendering(weights: weights ? .all : .largest, width: output.width)
     if json {
-      try output.write(rendering.json(result.reports).text() + "\n")
+      try output.write(rendering.json(result.reports, failures: result.failures).text() + "\n")
     } else if !result.reports.isEmpty {
       try output.write(rendering.text(result.reports))
     }

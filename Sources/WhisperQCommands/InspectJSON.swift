@@ -3,8 +3,13 @@ import Pipeline
 
 extension InspectRendering {
   /// The document that `--json` prints; its keys are listed in the help and stay.
-  func json(_ reports: [InspectionReport]) -> JSONValue {
-    ["models": .array(reports.map(json))]
+  func json(_ reports: [InspectionReport], failures: [PipelineError]) -> JSONValue {
+    [
+      "models": .array(reports.map(json)),
+      "failures": list(failures) {
+        ["message": .string($0.message), "exit_code": .integer(Int($0.status.rawValue))]
+      },
+    ]
   }
 
   private func json(_ report: InspectionReport) -> JSONValue {

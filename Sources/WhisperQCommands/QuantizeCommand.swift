@@ -96,6 +96,7 @@ public struct QuantizeCommand: ParsableCommand {
       throw ValidationError("Say where the result goes: --output FILE (or only look, with --dry-run).")
     }
     if running.threads < 0 { throw ValidationError("--threads takes 1 or more (0 uses all processors).") }
+    if output == "-" { throw ValidationError("--output takes a file or folder, not standard output.") }
     if running.quiet && running.verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
     _ = try settings()
   }

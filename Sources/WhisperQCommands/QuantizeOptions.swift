@@ -76,8 +76,11 @@ struct SelectionOptions: ParsableArguments {
 struct RunOptions: ParsableArguments {
   @Option(
     name: [.customLong("external-data"), .customLong("external_data")],
-    help: "Weights in a second file, OUTPUT.data: auto (above 2 GB), always or never.",
-    completion: .list(["auto", "always", "never"]))
+    help: """
+      Weights in a second file, OUTPUT.data: auto (above 2 GB), always or never; reference is auto, but unchanged \
+      weights stay in the data file of INPUT.
+      """,
+    completion: .list(["auto", "always", "never", "reference"]))
   var externalData: String = "auto"
 
   @Flag(help: "Print the plan, each weight with its reason, and write nothing.")

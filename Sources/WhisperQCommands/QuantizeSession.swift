@@ -45,7 +45,12 @@ struct QuantizeSession {
       try show(look(request))
       return
     }
-    try show(rendering.result([.done(try quantize(request))]))
+    do {
+      try show(rendering.result([.done(try quantize(request))]))
+    } catch let error as PipelineError where running.json {
+      try show(rendering.result([.failed(input, error.message)]))
+      throw error
+    }
   }
 
   private func runFolder(_ input: String, _ output: String) throws {

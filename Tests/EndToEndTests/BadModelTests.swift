@@ -216,7 +216,7 @@ struct BadModelTests {
       bytes: Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".utf8)),
     Foreign(words: "ZIP", bytes: Array("PK\u{3}\u{4}".utf8) + [20, 0, 0, 0]),
     Foreign(words: "JSON", bytes: Array("{\"model\": 1}".utf8)),
-    Foreign(words: "not a", bytes: Array("This is a plain text and no model.".utf8)),
+    Foreign(words: "a text file", bytes: Array("This is a plain text and no model.".utf8)),
   ]
 
   @Test("A file of another kind is refused by its name", arguments: foreign)

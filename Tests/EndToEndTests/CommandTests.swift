@@ -91,6 +91,31 @@ struct QuantizeSettingsTests {
     #expect(inspected.notes.isEmpty && inspected.problems.isEmpty)
   }
 
+  @Test("Asked to, the output goes on using the data file of the source for what does not change")
+  func referenceToSource() throws {
+    let out = try TemporaryFolder()
+    let folder = Quantized.layout("dynamo-external")
+    for name in ["encoder_model.onnx", "encoder_model.onnx.data"] {
+      try FileManager.default.copyItem(atPath: folder + "/" + name, toPath: out.path(name))
+    }
+    let options = ["--minimum-elements", "0", "--external-data"]
+    let model = out.path("encoder_model.onnx")
+    for policy in ["reference", "never"] {
+      let result = try Quantized.run(model, out.path(policy + ".onnx"), options + [policy])
+      #expect(result.exitCode == 0, "\(result.stderr)")
+      let says = result.stdout.contains("stay in encoder_model.onnx.data")
+      #expect(says == (policy == "reference"), "\(result.stdout)")
+    }
+    #expect(try out.names().count == 4, "no data file of its own")
+    #expect(try out.read("reference.onnx").count < out.read("never.onnx").count)
+    let found = try ModelComparison.run([(out.path("never.onnx"), out.path("reference.onnx"))])
+    #expect(found.allSatisfy { $0.error == nil && $0.worst == nil }, "the same numbers")
+    let elsewhere = try Quantized.run(model, out.path("other/out.onnx"), options + ["reference"])
+    #expect(elsewhere.exitCode == 64)
+    #expect(elsewhere.stderr.contains("needs the output in the folder of"), "\(elsewhere.stderr)")
+    #expect(!FileManager.default.fileExists(atPath: out.path("other")))
+  }
+
   @Test(
     "Settings that the scheme cannot use are refused, not ignored",
     arguments: [
@@ -100,6 +125,30 @@ struct QuantizeSettingsTests {
     let result = try WhisperQBinary.run(["quantize", source, "--dry-run"] + options)
     #expect(result.exitCode == 64)
     #expect(result.stderr.contains("not for"), "\(result.stderr)")
+  }
+
+  @Test("With --json a failure is a document too, for quantize and for inspect")
+  func failuresAsJSON() throws {
+    let folder = try TemporaryFolder()
+    let broken = try folder.write(Array("This is no model at all.\n".utf8), to: "broken.onnx")
+    let quantized = try Quantized.run(broken, folder.path("out.onnx"), ["--json"])
+    #expect(quantized.exitCode == 2 && quantized.stderr.contains("a text file"))
+    #expect(quantized.stdout.contains("\"status\": \"failed\""), "\(quantized.stdout)")
+    let inspected = try WhisperQBinary.run(["inspect", "--json", broken])
+    #expect(inspected.exitCode == 2)
+    #expect(inspected.stdout.contains("\"exit_code\": 2"), "\(inspected.stdout)")
+  }
+
+  @Test("Weights in blobs count as many parameters as before")
+  func packedParameters() throws {
+    let folder = try TemporaryFolder()
+    let result = try Quantized.run(
+      source, folder.path("out.onnx"), ["--scheme", "weight-int4", "--minimum-elements", "0"])
+    #expect(result.exitCode == 0, "\(result.stderr)")
+    let before = try Inspected.one(source).model.weights.elements
+    let after = try Inspected.one(folder.path("out.onnx")).model.weights.elements
+    // Scales come on top: one for each block of up to 32.
+    #expect(after >= before && after < before + before / 4, "\(before) before, \(after) after")
   }
 
   @Test("A pattern that matches nothing is named in the report")
@@ -167,7 +216,8 @@ struct QuantizeSettingsTests {
     BadSettings(text: #"{"shceme": "fp16"}"#, words: ["unknown key 'shceme'", "scheme"]),
     BadSettings(
       text: #"{"exceptions": [{"match": "*", "bitz": 4}]}"#, words: ["exceptions[0]", "unknown key 'bitz'"]),
-    BadSettings(text: #"{"scheme": "int5"}"#, words: ["scheme", "int5"]),
+    BadSettings(
+      text: #"{"scheme": "int5"}"#, words: ["scheme", "'int5' is unknown; choose one of dynamic-int8"]),
     BadSettings(text: #"{"block_size": 33}"#, words: ["33"]),
     BadSettings(text: #"{"block_size": "32"}"#, words: ["block_size"]),
     BadSettings(text: #"{"exceptions": [{"match": "*", "bits": 5}]}"#, words: ["5 bits"]),
@@ -204,7 +254,7 @@ struct QuantizeSettingsTests {
       ["quantize", "MODEL", "-o", "OUT", "--quiet", "--verbose"],
       ["quantize", "MODEL", "-o", "OUT", "--threads=-1"],
       ["quantize", "MODEL", "-o", "OUT", "--threads", "two"],
-      ["quantize", "MODEL", "-o", "OUT", "--external-data", "no"],
+      ["quantize", "MODEL", "-o", "OUT", "--external-data", "no"], ["quantize", "MODEL", "-o", "-"],
       ["quantize", "MODEL", "-o", "OUT", "--block-size", "32"],
       ["quantize", "MODEL", "-o", "OUT", "--scheme", "weight-int8", "--block-size", "48"],
       ["quantize", "MODEL", "-o", "OUT", "--per-channel", "--per-tensor"],

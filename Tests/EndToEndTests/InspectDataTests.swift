@@ -55,6 +55,7 @@ struct InspectDataTests {
     #expect(found.problems.first?.contains("140000 bytes") == true)
     #expect(found.dataFiles.map(\.brokenTensors) == [2])
     #expect(found.dataFiles.map(\.trailingBytes) == [0])
+    #expect(found.dataFiles.map(\.bytes) == [140_000])
   }
 
   @Test("Bytes behind the last tensor are a note")

@@ -12,22 +12,20 @@ typedef struct {
 /// The range of stored values relative to the zero point, and what is added to store them.
 typedef struct {
   float lowest, highest;
-  bool asymmetric, searches, widens, signedScale;
+  bool asymmetric, searches, signedScale;
   int32_t bias;
 } block_rule;
 
 CK_INLINE block_rule rule_of(const ck_block_options *options) {
   bool four = options->bits == 4;
   float top = four ? 7 : 127;
-  block_rule rule = {-top, top, options->asymmetric != 0, options->leastSquares != 0, false, false, 0};
+  block_rule rule = {-top, top, options->asymmetric != 0, options->leastSquares != 0, false, 0};
   if (rule.asymmetric) {
     rule.lowest = 0;
     rule.highest = four ? 15 : 255;
   } else {
     rule.signedScale = four && options->signedScale != 0;
-    // A search over four bits may use -8 as well.
-    rule.widens = four && rule.searches && !rule.signedScale;
-    if (rule.widens || rule.signedScale) rule.lowest = -8;
+    if (rule.signedScale) rule.lowest = -8;
     if (options->biased) rule.bias = four ? 8 : 128;
   }
   return rule;
@@ -134,23 +132,21 @@ CK_INLINE void choose_scales(const f32x16 *w, size_t rows, block_rule rule, cons
     choose_signed_scales(w, rows, rule, top, bottom, multipliers, multiplierCount, tile);
     return;
   }
-  f32x16 first, base, low = rule.lowest, high = rule.highest;
+  f32x16 first, low = rule.lowest, high = rule.highest;
   tile->zero = rule.bias;
   if (rule.asymmetric) {
     first = usable((top - bottom) / rule.highest);
-    base = first;
     tile->zero = rounded_int(clamped(-bottom / first, 0, high));
     low = -__builtin_convertvector(tile->zero, f32x16);
     high = high + low;
   } else {
     first = usable(greater(top, -bottom) / rule.highest);
-    base = rule.widens ? usable(greater(top / rule.highest, bottom / rule.lowest)) : first;
   }
   tile->scale = first;
   if (!rule.searches) return;
   f32x16 best = score(w, rows, first, low, high);
   for (size_t m = 0; m < multiplierCount; m++) {
-    f32x16 scale = usable(base * multipliers[m]);
+    f32x16 scale = usable(first * multipliers[m]);
     f32x16 error = score(w, rows, scale, low, high);
     i32x16 wins = error < best;
     tile->scale = wins ? scale : tile->scale;

@@ -14,23 +14,22 @@ package enum ReferenceBlocks {
   package static func quantized(_ w: [Float], format: BlockFormat) -> Block {
     let isFour = format.bits == .four
     let searches = format.range == .leastSquares
-    if format.symmetry == .symmetric && isFour && format.layout == .matMulNBits {
+    let isBiased = format.layout == .matMulNBits && format.symmetry == .symmetric
+    if format.symmetry == .symmetric && isFour {
       let scale = signedScale(w, searches: searches)
+      let zero = isBiased ? 8 : 0
+      let levels: QuantizedLevels = isBiased ? .unsigned4 : .signed4
       return Block(
-        scale: scale, zeroPoint: 8,
-        values: w.map { ReferenceRounding.quantized($0, scale: scale, zeroPoint: 8, levels: .unsigned4) })
+        scale: scale, zeroPoint: zero,
+        values: w.map { ReferenceRounding.quantized($0, scale: scale, zeroPoint: zero, levels: levels) })
     }
     let top = max(0, w.max() ?? 0)
     let bottom = min(0, w.min() ?? 0)
     let isAsymmetric = format.symmetry == .asymmetric
-    var levels: QuantizedLevels = isFour ? .symmetric4 : .symmetric8
-    if isAsymmetric { levels = isFour ? .unsigned4 : .unsigned8 }
-    if !isAsymmetric && isFour && searches { levels = .signed4 }
+    let levels: QuantizedLevels = isAsymmetric ? (isFour ? .unsigned4 : .unsigned8) : .symmetric8
     let highest = Float(levels.highest)
 
     let first = usable((isAsymmetric ? top - bottom : max(top, -bottom)) / highest)
-    var base = first
-    if levels == .signed4 { base = usable(max(top / 7, bottom / -8)) }
     let zero =
       isAsymmetric
       ? ReferenceRounding.saturated(-bottom / first, lowest: 0, highest: Int(levels.highest)) : 0
@@ -38,12 +37,12 @@ package enum ReferenceBlocks {
     if searches {
       var best = score(w, scale: first, zeroPoint: zero, levels: levels)
       for multiplier: Float in [1, 0.93, 0.86, 0.79] {
-        let candidate = usable(base * multiplier)
+        let candidate = usable(first * multiplier)
         let error = score(w, scale: candidate, zeroPoint: zero, levels: levels)
         if error < best { (best, scale) = (error, candidate) }
       }
     }
-    let bias = format.layout == .matMulNBits && !isAsymmetric ? 128 : 0
+    let bias = isBiased ? 128 : 0
     return Block(
       scale: scale, zeroPoint: zero + bias,
       values: w.map {

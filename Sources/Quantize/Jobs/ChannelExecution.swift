@@ -6,8 +6,8 @@ import Tensors
 
 /// Symmetric integers with one scale per channel or per tensor.
 ///
-/// With channels as columns the whole weight must be seen before the first scale is known, so it is walked
-/// twice, tile by tile.
+/// With channels as rows a tile of whole rows has all it needs: it is read once. Otherwise the whole weight must be
+/// seen before the first scale is known, so it is walked twice, tile by tile.
 struct ChannelExecution: JobExecution {
   let job: WeightJob
   let output: ModelOutput
@@ -25,6 +25,7 @@ struct ChannelExecution: JobExecution {
   private var rowsPerTile: Int { max(8, Self.tileElementCount / max(1, columnCount) / 8 * 8) }
   private var tileCount: Int { (rowCount + rowsPerTile - 1) / rowsPerTile }
   private var isByRow: Bool { job.orientation == .channelsFirst }
+  private var isOneWalk: Bool { isByRow && job.treatment.granularity != .tensor }
   private var tiles: FloatTiles { FloatTiles(job.content) }
 
   private func rows(ofTile tile: Int) -> Range<Int> {
@@ -36,20 +37,66 @@ struct ChannelExecution: JobExecution {
   }
 
   func run() throws(QuantizeError) -> WeightOutcome {
-    let maxima = try maxima()
-    if maxima.contains(where: { !AbsoluteMaximum.isFinite($0) }) {
-      throw NonFiniteWeight.error(job, path: output.path)
-    }
-    var scales = maxima.map { QuantizationScales.symmetric(absoluteMaximumBits: $0, levels: levels) }
-    if job.treatment.range == .leastSquares { scales = try refined(scales) }
-    let energy = try quantize(scales)
-    try write(scales: scales)
+    let energy = isOneWalk ? try quantizeInOneWalk() : try quantizeInTwoWalks()
     job.content.bytes.release()
     return WeightOutcome(
       name: job.name, treatment: job.treatment, elementCount: job.content.shape.elementCount,
       bytesBefore: job.byteCount,
       bytesAfter: job.storedByteCount,
       signal: energy.signal, error: energy.error, overflowCount: 0, underflowCount: 0)
+  }
+
+  private func quantizeInTwoWalks() throws(QuantizeError) -> ErrorEnergy {
+    var scales = try self.scales(maxima())
+    if job.treatment.range == .leastSquares { scales = try refined(scales) }
+    let energy = try quantize(scales)
+    try write(scales: scales)
+    return energy
+  }
+
+  /// Each tile of rows: range, scales, integers, while the tile is in the core's cache.
+  private func quantizeInOneWalk() throws(QuantizeError) -> ErrorEnergy {
+    let done = Mutex(
+      (
+        scales: [Float](repeating: 0, count: rowCount),
+        energies: [ErrorEnergy](repeating: ErrorEnergy(), count: tileCount)
+      ))
+    try workers.forEach(tileCount) { (tile, scratch) throws(QuantizeError) in
+      let rows = rows(ofTile: tile)
+      let range = elements(rows)
+      var signed = scratch.take(\.signed, range.count)
+      defer { scratch.signed = signed }
+      let (energy, scales) = try tiles.withFloats(range, scratch) { (values) throws(QuantizeError) in
+        var maxima = [UInt32](repeating: 0, count: rows.count)
+        var found = maxima.mutableSpan
+        AbsoluteMaximum.bitsPerRow(of: values, columnCount: columnCount, into: &found)
+        var scales = try self.scales(maxima)
+        if job.treatment.range == .leastSquares {
+          scales = Self.leastSquares(scales) { errorsPerRow(values, scales: $0) }
+        }
+        var all = signed.mutableSpan
+        var target = all._mutatingExtracting(0..<range.count)
+        let energy = QuantizeLinear.quantizeRows(
+          values, columnCount: columnCount, scales: scales.span, levels: levels, into: &target)
+        return (energy, scales)
+      }
+      done.withLock {
+        $0.energies[tile] = energy
+        $0.scales.replaceSubrange(rows, with: scales)
+      }
+      try store(range, signed, scratch)
+      tiles.release(range)
+    }
+    let (scales, energies) = done.withLock { $0 }
+    try write(scales: scales)
+    return energies.reduce(into: ErrorEnergy()) { $0 += $1 }
+  }
+
+  private func scales(_ maxima: [UInt32]) throws(QuantizeError) -> [Float] {
+    if maxima.contains(where: { !AbsoluteMaximum.isFinite($0) }) {
+      throw NonFiniteWeight.error(job, path: output.path)
+    }
+    return maxima.map { QuantizationScales.symmetric(absoluteMaximumBits: $0, levels: levels) }
   }
 
   /// Largest magnitude per scale, as bit patterns.
@@ -82,9 +129,15 @@ struct ChannelExecution: JobExecution {
 
   /// For each channel the candidate with the least squared error; the first one wins ties.
   private func refined(_ scales: [Float]) throws(QuantizeError) -> [Float] {
+    try Self.leastSquares(scales, squaredErrors)
+  }
+
+  private static func leastSquares<Failure: Error>(
+    _ scales: [Float], _ squaredErrors: ([Float]) throws(Failure) -> [Double]
+  ) throws(Failure) -> [Float] {
     var best = scales
     var least = try squaredErrors(scales)
-    for multiplier in Self.multipliers {
+    for multiplier in multipliers {
       let candidates = scales.map { $0 * multiplier }
       let errors = try squaredErrors(candidates)
       for index in errors.indices where errors[index] < least[index] {
@@ -101,15 +154,10 @@ struct ChannelExecution: JobExecution {
       let rows = rows(ofTile: tile)
       let part = tiles.withFloats(elements(rows), scratch) { values in
         let used = scalesOfTile(scales, rows)
+        if isByRow { return errorsPerRow(values, scales: used) }
         var sums = [Double](repeating: 0, count: used.count)
         var span = sums.mutableSpan
-        if isByRow {
-          ScaleSearch.accumulateSquaredErrorsPerRow(
-            values, columnCount: columnCount, scales: used.span, levels: levels, into: &span)
-        } else {
-          ScaleSearch.accumulateSquaredErrorsPerColumn(
-            values, scales: used.span, levels: levels, into: &span)
-        }
+        ScaleSearch.accumulateSquaredErrorsPerColumn(values, scales: used.span, levels: levels, into: &span)
         return sums
       }
       perTile.withLock { $0[tile] = part }
@@ -117,18 +165,23 @@ struct ChannelExecution: JobExecution {
     // Added in tile order, so that threads do not change the sum.
     let parts = perTile.withLock { $0 }
     if job.treatment.granularity == .tensor { return [parts.reduce(0) { $0 + $1.reduce(0, +) }] }
-    if isByRow { return parts.flatMap { $0 } }
     return parts.dropFirst().reduce(into: parts.first ?? []) { sums, part in
       for index in part.indices { sums[index] += part[index] }
     }
   }
 
-  /// The scales that a tile's rows need: its own rows', all columns', or the one of the tensor repeated.
+  private func errorsPerRow(_ values: Span<Float>, scales: [Float]) -> [Double] {
+    var sums = [Double](repeating: 0, count: scales.count)
+    var span = sums.mutableSpan
+    ScaleSearch.accumulateSquaredErrorsPerRow(
+      values, columnCount: columnCount, scales: scales.span, levels: levels, into: &span)
+    return sums
+  }
+
+  /// The scales that a tile of the second walk needs: all columns', or the one of the tensor repeated.
   private func scalesOfTile(_ scales: [Float], _ rows: Range<Int>) -> [Float] {
-    if job.treatment.granularity == .tensor {
-      return [Float](repeating: scales[0], count: isByRow ? rows.count : columnCount)
-    }
-    return isByRow ? Array(scales[rows]) : scales
+    guard job.treatment.granularity == .tensor else { return scales }
+    return [Float](repeating: scales[0], count: isByRow ? rows.count : columnCount)
   }
 
   private func quantize(_ scales: [Float]) throws(QuantizeError) -> ErrorEnergy {
