@@ -35,7 +35,8 @@ let package = Package(
     .library(name: "WhisperQCore", targets: ["ByteIO", "Tensors", "ProtobufWire", "ONNXFile", "ONNXGraph"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
   ],
   targets: [
     // ground
@@ -56,15 +57,21 @@ let package = Package(
     room("Quantize", ["Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Tensors"]),
     // speech
     room("Whisper", ["ONNXGraph", "Tensors"]),
+    // store
+    .systemLibrary(name: "CZlib"),
+    .target(name: "CCurl"),
+    room("ModelStore", ["ByteIO", "CCurl", "CZlib", .product(name: "Crypto", package: "swift-crypto")]),
     // flow
     room(
       "Pipeline",
-      ["ByteIO", "Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "Whisper"]),
+      [
+        "ByteIO", "Kernels", "ModelStore", "ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "Whisper",
+      ]),
     // face
     room(
       "WhisperQCommands",
       [
-        "Console", "Pipeline", "QuantPlan", "Quantize",
+        "Console", "ModelStore", "Pipeline", "QuantPlan", "Quantize",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "whisperq", dependencies: ["WhisperQCommands"], swiftSettings: house),
@@ -80,6 +87,7 @@ let package = Package(
     tests("QuantPlanTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Tensors", "TestSupport"]),
     tests("QuantizeTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "TestSupport"]),
     tests("WhisperTests", ["ONNXFile", "ONNXGraph", "Whisper", "TestSupport"]),
+    tests("ModelStoreTests", ["ByteIO", "ModelStore", "TestSupport"]),
     tests("EndToEndTests", ["TestSupport", "whisperq"]),
   ]
 )

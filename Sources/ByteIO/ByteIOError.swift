@@ -21,6 +21,10 @@ public struct ByteIOError: Error, Equatable, Sendable {
     case sameFile(as: String)
     /// A file has this name already.
     case alreadyExists
+    /// Another program holds the lock and does not let go.
+    case locked(seconds: Int)
+    /// The user may not write to it.
+    case readOnly
   }
 
   public let reason: Reason
@@ -58,6 +62,10 @@ public struct ByteIOError: Error, Equatable, Sendable {
       return "\(path): the output is the input '\(other)' itself; choose another output"
     case .alreadyExists:
       return "\(path): a file of this name exists already"
+    case .locked(let seconds):
+      return "\(path): another program has held its lock for \(seconds) s; wait for that program or end it"
+    case .readOnly:
+      return "\(path): this file is read-only; allow writing to it, or choose another one"
     }
   }
 }

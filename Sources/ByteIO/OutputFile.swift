@@ -28,8 +28,9 @@ public final class OutputFile: Sendable {
 
   /// Creates the unfinished file with its final length, after a look at the free space.
   ///
-  /// Missing folders on the way are created.
-  public init(path: String, byteCount: Int) throws(ByteIOError) {
+  /// Missing folders on the way are created. `temporaryName` is for a writer that holds a lock: whatever a killed
+  /// writer left under the one name is replaced by the next.
+  public init(path: String, byteCount: Int, temporaryName: String? = nil) throws(ByteIOError) {
     if fileName(of: path).isEmpty { throw ByteIOError(.notARegularFile(found: "a folder"), path: path) }
     let folderPath = folder(of: path).isEmpty ? "." : folder(of: path)
     try createFolders(folderPath, for: path)
@@ -42,7 +43,7 @@ public final class OutputFile: Sendable {
     self.byteCount = byteCount
     // Not made of the target's name, which may be as long as the system allows.
     let turn = outputTurn.wrappingAdd(1, ordering: .relaxed).newValue
-    temporaryPath = joined(folderPath, ".whisperq-\(getpid())-\(turn).partial")
+    temporaryPath = joined(folderPath, temporaryName ?? ".whisperq-\(getpid())-\(turn).partial")
     var opened: Int32 = -1
     #if os(Linux)
       opened = retryingInterrupts { unsafe open(folderPath, O_WRONLY | temporaryFileFlag | O_CLOEXEC, 0o644) }
@@ -89,8 +90,42 @@ public final class OutputFile: Sendable {
     }
   }
 
+  /// Gives the file the permissions of another one, and its owner where the system lets us; a missing one is fine.
+  public func adoptPermissions(of other: String) {
+    var status = stat()
+    guard unsafe stat(other, &status) == 0 else { return }
+    _ = fchown(descriptor, status.st_uid, status.st_gid)
+    _ = fchmod(descriptor, status.st_mode & 0o7777)
+  }
+
+  /// What is certain when `commit` returns.
+  public enum Durability: Sendable {
+    /// Other programs see the new file.
+    case visible
+    /// It is on the disk, too.
+    case onDisk
+  }
+
   /// Gives the file its name, replacing what had it before.
-  public func commit() throws(ByteIOError) {
+  public func commit(_ durability: Durability = .visible) throws(ByteIOError) {
+    if durability == .onDisk, fsync(descriptor) != 0 {
+      throw ByteIOError(.system(operation: "write it to the disk", code: lastSystemError), path: path)
+    }
+    try putInPlace()
+    if durability == .onDisk { syncFolder() }
+  }
+
+  /// Brings the new name to the disk. The file is complete either way, so a file system that does not sync folders
+  /// is no error.
+  private func syncFolder() {
+    let folderPath = folder(of: path).isEmpty ? "." : folder(of: path)
+    let opened = retryingInterrupts { unsafe open(folderPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    guard opened >= 0 else { return }
+    _ = fsync(opened)
+    close(opened)
+  }
+
+  private func putInPlace() throws(ByteIOError) {
     if isNameless {
       let slot = SignalCleanup.remember(temporaryPath)
       _ = unsafe unlink(temporaryPath)
@@ -140,7 +175,7 @@ private let outputTurn = Atomic<Int>(0)
 #endif
 
 /// `mkdir -p`.
-private func createFolders(_ folderPath: String, for path: String) throws(ByteIOError) {
+func createFolders(_ folderPath: String, for path: String) throws(ByteIOError) {
   var built = folderPath.utf8.first == UInt8(ascii: "/") ? "/" : ""
   for part in pathParts(folderPath) {
     built = built.isEmpty || built == "/" ? built + part : built + "/" + part

@@ -47,16 +47,23 @@ public enum InspectPipeline {
       notes: health.notes)
   }
 
-  /// Inspects the models that paths stand for, in order; a file that cannot be inspected does not keep the
-  /// others from it.
+  /// Inspects the models that paths or keys of a manifest stand for, in order; a file that cannot be inspected
+  /// does not keep the others from it.
   public static func run(
-    paths: [String], options: InspectOptions = InspectOptions()
+    paths: [String], manifestPath: String? = nil, options: InspectOptions = InspectOptions()
   ) throws(PipelineError) -> (
     reports: [InspectionReport], failures: [PipelineError]
   ) {
     var reports: [InspectionReport] = []
     var failures: [PipelineError] = []
-    for path in paths {
+    for word in paths {
+      let path: String
+      do {
+        path = try ModelReference.resolve(word, manifestPath: manifestPath).path
+      } catch {
+        failures.append(error)
+        continue
+      }
       for model in try models(at: path) {
         do {
           reports.append(try run(path: model, options: options))

@@ -29,7 +29,7 @@ public struct PipelineError: Error, Sendable {
   public init(_ error: ByteIOError) {
     switch error.reason {
     case .outOfRange, .unsafeLocation, .symbolicLink, .hardLink: self.init(error.message, .badInput)
-    case .notFound, .notARegularFile, .system, .noSpace, .alreadyExists, .sameFile:
+    case .notFound, .notARegularFile, .system, .noSpace, .alreadyExists, .sameFile, .locked, .readOnly:
       self.init(error.message, .inputOutput)
     }
   }

@@ -15,6 +15,7 @@ public struct InspectCommand: ParsableCommand {
       EXAMPLES
         whisperq inspect encoder_model.onnx
         whisperq inspect models/whisper_demo_onnx
+        whisperq inspect whisper_demo_encoder
         whisperq inspect --weights decoder_model_merged.onnx | less -S
         whisperq inspect --json encoder.onnx | jq '.models[0].identity'
 
@@ -52,10 +53,16 @@ public struct InspectCommand: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "Model files, or folders whose .onnx files are inspected, those of folders in them too.",
+      "Model files, their keys in the manifest, or folders whose .onnx files are all inspected.",
       valueName: "model"),
     completion: .file(extensions: ["onnx"]))
   var models: [String]
+
+  @Option(
+    help: ArgumentHelp(
+      "The manifest in which keys are looked up. (default: models/manifest.json)", valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var manifest: String?
 
   @Flag(help: "List every node with its inputs and outputs.")
   var nodes = false
@@ -78,7 +85,7 @@ public struct InspectCommand: ParsableCommand {
   public func run() throws {
     let options = InspectOptions(
       links: followLinks ? .followed : .refused, nodes: nodes ? .included : .omitted)
-    let result = try InspectPipeline.run(paths: models, options: options)
+    let result = try InspectPipeline.run(paths: models, manifestPath: manifest, options: options)
     let output = TerminalStream.standardOutput
     let rendering = InspectRendering(weights: weights ? .all : .largest, width: output.width)
     if json {

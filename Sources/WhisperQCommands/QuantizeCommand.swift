@@ -29,9 +29,19 @@ public struct QuantizeCommand: ParsableCommand {
         whisperq quantize model.onnx --dry-run --json > plan.json
         whisperq quantize model.onnx --output out.onnx --plan plan.json
         whisperq quantize --input_model in.onnx --output_model out.onnx
+        whisperq quantize whisper_demo_encoder
+
+      MANIFEST
+        The input may be the key of an entry in models/manifest.json (or in the
+        file that --manifest names). Then --output may be left out, as in
+        models/whisper_demo_quantized/whisper_encoder_int8.onnx, and the entry
+        whisper_demo_encoder_quantized is added or updated; its providers,
+        input, description and latency target stay when it is there.
 
       JSON
-        {"models": [...], "carried_files": [...]}, and for each model:
+        {"models": [...], "carried_files": [...], "manifest": [...]}: change,
+        key and manifest of each entry that was added or updated, and for each
+        model:
           input, status (quantized, carried or failed), reason (for the last
             two, which have no more keys)
           output, output_data (null when the model is one file), scheme,
@@ -53,7 +63,8 @@ public struct QuantizeCommand: ParsableCommand {
       """)
 
   @Argument(
-    help: "A model, or a folder: each model in it is quantized, other files are carried along.",
+    help:
+      "A model or its key in the manifest, or a folder: each model in it is quantized, others are carried along.",
     completion: .file(extensions: ["onnx"]))
   var input: String?
 
@@ -80,6 +91,9 @@ public struct QuantizeCommand: ParsableCommand {
   @OptionGroup(title: "What is quantized")
   var selection: SelectionOptions
 
+  @OptionGroup(title: "The manifest")
+  var recording: RecordingOptions
+
   @OptionGroup(title: "The output and the run")
   var running: RunOptions
 
@@ -92,7 +106,9 @@ public struct QuantizeCommand: ParsableCommand {
           ? "Give a model or a folder: whisperq quantize INPUT --output OUTPUT"
           : "Give the input once, as an argument or as --input-model.")
     }
-    if output == nil, !running.dryRun, running.debugDump == nil {
+    if output == nil, !running.dryRun, running.debugDump == nil,
+      ModelReference.isPath(input ?? inputModel ?? "")
+    {
       throw ValidationError("Say where the result goes: --output FILE (or only look, with --dry-run).")
     }
     if running.threads < 0 { throw ValidationError("--threads takes 1 or more (0 uses all processors).") }
@@ -107,8 +123,8 @@ public struct QuantizeCommand: ParsableCommand {
     let rendering = QuantizeRendering(
       isJSON: running.json, showsAll: running.verbose, width: TerminalStream.standardOutput.width)
     let session = try QuantizeSession(
-      settings: settings(), running: running, notes: notes, rendering: rendering)
-    try session.run(input: source, output: output ?? "")
+      settings: settings(), running: running, recording: recording, notes: notes, rendering: rendering)
+    try session.run(input: source, output: output)
   }
 
   private func settings() throws -> QuantizeSettings {

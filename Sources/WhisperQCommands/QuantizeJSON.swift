@@ -1,14 +1,24 @@
 import Console
+import ModelStore
 import Pipeline
 import QuantPlan
 import Quantize
 
 /// The report as JSON: stable keys, sorted, every number in bytes, seconds or dB.
 enum QuantizeJSON {
-  static func document(_ results: [QuantizeResult], sidecars: [String]) -> JSONValue {
+  static func document(
+    _ results: [QuantizeResult], sidecars: [String], entries: [ManifestPipeline.Outcome]
+  ) -> JSONValue {
     .object([
       "models": .array(results.map(model)),
       "carried_files": .array(sidecars.map(JSONValue.string)),
+      "manifest": .array(
+        entries.map {
+          [
+            "change": .string($0.change.rawValue), "key": .string($0.entry.key),
+            "manifest": .string($0.manifestPath),
+          ]
+        }),
     ])
   }
 

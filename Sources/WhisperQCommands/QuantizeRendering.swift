@@ -1,4 +1,5 @@
 import Console
+import ModelStore
 import Pipeline
 import QuantPlan
 import Quantize
@@ -23,13 +24,44 @@ struct QuantizeRendering {
 
   // MARK: Reports
 
-  func result(_ results: [QuantizeResult], sidecars: [String] = []) -> String {
-    if isJSON { return QuantizeJSON.document(results, sidecars: sidecars).text() + "\n" }
+  func result(
+    _ results: [QuantizeResult], sidecars: [String] = [], entries: [ManifestPipeline.Outcome] = []
+  ) -> String {
+    if isJSON { return QuantizeJSON.document(results, sidecars: sidecars, entries: entries).text() + "\n" }
     var text = results.map(self.text).joined(separator: "\n")
+    if results.count > 1 { text += "\n" + summary(results) }
     if !sidecars.isEmpty {
       text += "\ncarried along: " + sidecars.map(Printable.name).joined(separator: ", ") + "\n"
     }
+    for entry in entries {
+      text += "manifest: \(entry.change.rawValue) \(Printable.name(entry.entry.key)) in "
+      text += Printable.name(entry.manifestPath) + "\n"
+    }
     return text
+  }
+
+  /// One line over all models of a folder.
+  private func summary(_ results: [QuantizeResult]) -> String {
+    var done = 0
+    var carried = 0
+    var before = 0
+    var after = 0
+    for result in results {
+      switch result {
+      case .done(let report):
+        done += 1
+        before += report.inputByteCount
+        after += report.outputByteCount
+      case .carried: carried += 1
+      case .failed: break
+      }
+    }
+    var parts = ["\(done) of \(results.count) models quantized"]
+    if done > 0 { parts[0] += " (\(Format.bytes(before)) → \(Format.bytes(after)))" }
+    if carried > 0 { parts.append("\(carried) carried unchanged") }
+    let failed = results.count - done - carried
+    if failed > 0 { parts.append("\(failed) failed") }
+    return parts.joined(separator: ", ") + "\n"
   }
 
   private func text(_ result: QuantizeResult) -> String {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Console
 import Pipeline
+import QuantPlan
 
 /// The policy and plan that a command line asks for.
 struct QuantizeSettings {
@@ -32,12 +33,19 @@ struct QuantizeSettings {
 struct QuantizeSession {
   let settings: QuantizeSettings
   let running: RunOptions
+  let recording: RecordingOptions
   let notes: Notes
   let rendering: QuantizeRendering
 
-  func run(input: String, output: String) throws {
+  /// Runs with a path or key as input; without an output a key has its usual one.
+  func run(input word: String, output wanted: String?) throws {
+    let source = try ModelReference.resolve(word, manifestPath: recording.manifest)
+    let input = source.path
+    let usual = try ManifestPipeline.usualOutput(
+      of: source, scheme: settings.choices.policy().scheme.rawValue)
+    let output = wanted ?? usual ?? ""
     if try FolderPipeline.isFolder(input) {
-      try runFolder(input, output)
+      try runFolder(source, output)
       return
     }
     let request = try request(input, FolderPipeline.outputPath(for: input, output: output))
@@ -45,15 +53,24 @@ struct QuantizeSession {
       try show(look(request))
       return
     }
+    try recording.check(source)
+    let report: QuantizeReport
     do {
-      try show(rendering.result([.done(try quantize(request))]))
+      report = try quantize(request)
     } catch let error as PipelineError where running.json {
       try show(rendering.result([.failed(input, error.message)]))
       throw error
     }
+    var entries: [ManifestPipeline.Outcome] = []
+    var failure: (any Error)?
+    // The model is there, whatever becomes of its entry.
+    do { entries = try recording.record(report, of: source) } catch { failure = error }
+    try show(rendering.result([.done(report)], entries: entries))
+    if let failure { throw failure }
   }
 
-  private func runFolder(_ input: String, _ output: String) throws {
+  private func runFolder(_ source: ModelReference, _ output: String) throws {
+    let input = source.path
     let contents = try FolderPipeline.contents(of: input, except: output)
     if settings.planPath != nil {
       throw PipelineError("--plan is for one model, but '\(input)' is a folder", .usage)
@@ -69,11 +86,19 @@ struct QuantizeSession {
       return
     }
     try FolderPipeline.refuseSameFolder(input, output)
+    if recording.manifestKey != nil {
+      throw PipelineError("--manifest-key is for one model, but '\(input)' is a folder", .usage)
+    }
+    try recording.check(source)
+    var entries: [ManifestPipeline.Outcome] = []
     var results: [QuantizeResult] = []
     var failure: PipelineError?
     for model in contents.models {
       do {
-        results.append(.done(try quantize(request(joinedPath(input, model), joinedPath(output, model)))))
+        let report = try quantize(request(joinedPath(input, model), joinedPath(output, model)))
+        results.append(.done(report))
+        let part = ModelReference(path: joinedPath(input, model), manifestPath: source.manifestPath)
+        entries += try recording.record(report, of: part, in: output, named: model)
       } catch let error as PipelineError where error.status == .unsupported {
         // The set must stay whole: what cannot be quantized comes along as it is, and the report says so.
         try FolderPipeline.carryModel(
@@ -90,7 +115,7 @@ struct QuantizeSession {
     // A leftover of the name that a result's data file took belongs to no model and stays behind.
     let sidecars = contents.sidecars.filter { !written.contains(joinedPath(output, $0)) }
     for file in sidecars { try FolderPipeline.carry(file, from: input, to: output) }
-    try show(rendering.result(results, sidecars: sidecars))
+    try show(rendering.result(results, sidecars: sidecars, entries: entries))
     if let failure { throw ExitCode(failure.status.rawValue) }
     if !results.contains(where: { if case .done = $0 { true } else { false } }) {
       throw PipelineError("\(input): no model in this folder could be quantized", .unsupported)

@@ -13,6 +13,7 @@ public struct WhisperQ: ParsableCommand {
         whisperq quantize encoder_model.onnx --output encoder_int8.onnx
         whisperq quantize whisper_large_onnx --output whisper_large_quantized
         whisperq quantize decoder_model_merged.onnx --dry-run
+        whisperq manifest list
 
       EXIT CODES
         0 done, 1 verdict "not good enough", 2 bad input file, 3 unsupported
@@ -21,7 +22,7 @@ public struct WhisperQ: ParsableCommand {
       Shell completions: whisperq --generate-completion-script {bash|zsh|fish}
       """,
     version: "0.1.0",
-    subcommands: [QuantizeCommand.self, InspectCommand.self])
+    subcommands: [QuantizeCommand.self, InspectCommand.self, ManifestCommand.self])
 
   public init() {}
 

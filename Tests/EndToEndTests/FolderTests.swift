@@ -52,6 +52,7 @@ struct FolderTests {
     let text = try Quantized.run(folder.path("set"), folder.path("out"), ["--minimum-elements", "0"])
     #expect(text.exitCode == 0)
     #expect(text.stdout.contains("carried along: config.json, empty.txt, tokenizer/tokenizer.json"))
+    #expect(text.stdout.contains("2 of 2 models quantized ("), "\(text.stdout)")
   }
 
   @Test("An output folder inside of the input is no part of the input, a second time as well")

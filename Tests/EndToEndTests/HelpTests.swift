@@ -4,7 +4,11 @@ import Testing
 
 @Suite("whisperq: help, version and completions")
 struct HelpTests {
-  private static let commands = [[], ["quantize"], ["inspect"]]
+  private static let commands = [
+    [], ["quantize"], ["inspect"], ["manifest"], ["manifest", "add"], ["manifest", "set"],
+    ["manifest", "check"],
+    ["manifest", "export-config"],
+  ]
 
   /// The lines under EXAMPLES.
   private static func examples(_ command: [String]) throws -> [String] {
@@ -33,6 +37,12 @@ struct HelpTests {
       ("models/whisper_demo_onnx/model.onnx", "optimum/encoder_model.onnx"),
     ] {
       try folder.write(Data(contentsOf: URL(filePath: Quantized.layout(source))), to: name)
+    }
+    for name in [
+      "models/manifest.json", "models/whisper_demo_onnx/encoder/whisper_encoder.onnx",
+      "models/whisper_demo_onnx/decoder/whisper_decoder.onnx",
+    ] {
+      try folder.write(Data(contentsOf: URL(filePath: PackageRoot.path(name))), to: name)
     }
     // Found by its name, as an installed program is.
     try FileManager.default.createDirectory(atPath: folder.path("bin"), withIntermediateDirectories: false)

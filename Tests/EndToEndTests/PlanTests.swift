@@ -125,7 +125,7 @@ struct PlanTests {
     let result = try Quantized.run(source, folder.path("out.onnx"), ["--json", "--threads", "2"])
     #expect(result.exitCode == 0)
     let keys = try PythonOracle.output(script: "parse_json.py", stdin: result.stdoutBytes)
-    #expect(keys == "carried_files\nmodels\n")
+    #expect(keys == "carried_files\nmanifest\nmodels\n")
     let report = try #require(QuantizeDocument(result).models.first)
     let before = try Data(contentsOf: URL(filePath: source)).count
     let after = try folder.read("out.onnx").count
