@@ -55,6 +55,10 @@ let package = Package(
     room("QuantPlan", ["Kernels", "ONNXGraph", "Tensors"]),
     // apply
     room("Quantize", ["Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Tensors"]),
+    // run
+    room("ModelBackend", ["Tensors"]),
+    .target(name: "COnnxRuntime"),
+    room("OnnxRuntimeBackend", ["ByteIO", "COnnxRuntime", "ModelBackend", "Tensors"]),
     // speech
     room("Whisper", ["ONNXGraph", "Tensors"]),
     // store
@@ -71,7 +75,7 @@ let package = Package(
     room(
       "WhisperQCommands",
       [
-        "Console", "ModelStore", "Pipeline", "QuantPlan", "Quantize",
+        "Console", "ModelBackend", "ModelStore", "Pipeline", "QuantPlan", "Quantize", "Validation",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "whisperq", dependencies: ["WhisperQCommands"], swiftSettings: house),
@@ -88,6 +92,8 @@ let package = Package(
     tests("QuantizeTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "TestSupport"]),
     tests("WhisperTests", ["ONNXFile", "ONNXGraph", "Whisper", "TestSupport"]),
     tests("ModelStoreTests", ["ByteIO", "ModelStore", "TestSupport"]),
+    tests(
+      "OnnxRuntimeBackendTests", ["ModelBackend", "OnnxRuntimeBackend", "Tensors", "TestSupport"]),
     tests("EndToEndTests", ["TestSupport", "whisperq"]),
   ]
 )

@@ -48,4 +48,17 @@
       return unsafe _overrideLifetime(Span(_unsafeElements: bytes), borrowing: self)
     }
   }
+
+  /// Whether the memory begins at a multiple of `alignment` bytes.
+  public func isAligned(to alignment: Int) -> Bool { unsafe Int(bitPattern: base) % alignment == 0 }
+
+  /// The bytes as elements; the memory must be aligned for them, and every bit pattern must be a value.
+  @_lifetime(borrow self)
+  public func elements<Element: BitwiseCopyable>(of type: Element.Type) -> Span<Element> {
+    precondition(isAligned(to: MemoryLayout<Element>.alignment), "aligned for its elements")
+    let count = byteCount / MemoryLayout<Element>.stride
+    // Safe: aligned and within the memory, which lives as long as the span borrows the buffer.
+    let elements = unsafe UnsafeBufferPointer(start: base.assumingMemoryBound(to: Element.self), count: count)
+    return unsafe _overrideLifetime(Span(_unsafeElements: elements), borrowing: self)
+  }
 }
