@@ -22,7 +22,8 @@ fi
 
 packages=(libprotobuf-c-dev zlib1g-dev)
 if [ "$profile" = test ]; then
-  packages+=(protobuf-c-compiler)
+  # The last three make archives and certificates for the tests of downloads and archives.
+  packages+=(protobuf-c-compiler zip 7zip openssl)
 fi
 
 missing=()
@@ -37,9 +38,15 @@ else
   [ -e /usr/include/zlib.h ] || missing+=("zlib with its headers")
   if [ "$profile" = test ]; then
     command -v protoc-c >/dev/null || missing+=("the protobuf-c compiler (protoc-c)")
+    command -v zip >/dev/null || missing+=("Info-ZIP's zip")
+    command -v 7zz >/dev/null || command -v 7z >/dev/null || missing+=("7-Zip")
+    command -v openssl >/dev/null || missing+=("openssl")
   fi
 fi
 if [ "$profile" = test ]; then
+  # Downloads use libcurl, whose package has different names, and which curl brings along.
+  ldconfig=$(command -v ldconfig || echo /sbin/ldconfig)
+  "$ldconfig" -p 2>/dev/null | grep -qE 'libcurl(-gnutls|-nss)?\.so\.4' || missing+=(libcurl4)
   command -v cc >/dev/null || command -v clang >/dev/null || missing+=(gcc)
   if ! command -v python3 >/dev/null; then
     missing+=(python3 python3-venv)

@@ -18,7 +18,9 @@ public func freeSpace(inFolder path: String) -> (byteCount: Int, device: UInt64)
     if folderPath == "." || folderPath == "/" { break }
   }
   var space = statvfs()
-  guard unsafe statvfs(folderPath, &space) == 0, let identity = identity(ofPath: folderPath) else { return nil }
+  guard unsafe statvfs(folderPath, &space) == 0, let identity = identity(ofPath: folderPath) else {
+    return nil
+  }
   let product = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
   return (product.overflow ? Int.max : Int(clamping: product.partialValue), identity.device)
 }

@@ -92,7 +92,9 @@ public final class PartFile {
   ///
   /// After a loss of power the name has either what it had before or the complete file.
   public func commit(as finalPath: String) throws(ByteIOError) {
-    guard retryingInterrupts({ fsync(descriptor) }) == 0 else { throw PartFile.failure("bring it to the disk", path) }
+    guard retryingInterrupts({ fsync(descriptor) }) == 0 else {
+      throw PartFile.failure("bring it to the disk", path)
+    }
     guard unsafe rename(path, finalPath) == 0 else { throw PartFile.failure("put it in place", finalPath) }
     try synchronizeFolder(of: finalPath)
   }

@@ -61,17 +61,20 @@ public struct ArchiveError: Error, Equatable, Sendable {
     case .truncated(let what): return "\(place): the archive is truncated: \(what); download it again"
     case .damaged(let what): return "\(place): the archive is damaged: \(what)"
     case .severalDisks:
-      return "\(place): the archive is split into several files; join them first (zip -s 0 split.zip --out one.zip)"
+      return
+        "\(place): the archive is split into several files; join them first (zip -s 0 split.zip --out one.zip)"
     case .unsafeName(let why):
       return "\(place): the name \(why), so nothing of this archive is unpacked"
     case .notAFile(let what):
       return "\(place): this is \(what), expected a plain file or folder; nothing of this archive is unpacked"
     case .sameName(let other):
-      return "\(place): the entry '\(ArchiveError.visible(other))' has the same name, or one that differs in upper "
+      return
+        "\(place): the entry '\(ArchiveError.visible(other))' has the same name, or one that differs in upper "
         + "and lower case only"
     case .encrypted: return "\(place): it is encrypted; unpack the archive by hand and pass the folder"
     case .method(let number, let name):
-      return "\(place): it is compressed with \(name) (method \(number)), expected stored or deflated; unpack the "
+      return
+        "\(place): it is compressed with \(name) (method \(number)), expected stored or deflated; unpack the "
         + "archive by hand and pass the folder"
     case .overlap(let other):
       return "\(place): it shares bytes with the entry '\(ArchiveError.visible(other))', as archives do that "
@@ -80,15 +83,19 @@ public struct ArchiveError: Error, Equatable, Sendable {
       return "\(place): the content has the CRC-32 \(hexadecimal(found)), expected \(hexadecimal(expected)); "
         + "download the archive again"
     case .length(let found, let expected):
-      return "\(place): the content has \(found) bytes\(found > expected ? " or more" : ""), the archive says "
+      return
+        "\(place): the content has \(found) bytes\(found > expected ? " or more" : ""), the archive says "
         + "\(expected)"
     case .tooLarge(let byteCount, let limit):
-      return "\(place): unpacked it has \(byteCount) bytes, the limit is \(limit); raise it with --max-size if you "
+      return
+        "\(place): unpacked it has \(byteCount) bytes, the limit is \(limit); raise it with --max-size if you "
         + "trust the archive"
     case .ratio(let ratio, let limit):
-      return "\(place): it would grow to \(ratio) times its size, the limit is \(limit) times; unpack it by hand "
+      return
+        "\(place): it would grow to \(ratio) times its size, the limit is \(limit) times; unpack it by hand "
         + "if you trust it"
-    case .tooManyEntries(let count, let limit): return "\(place): it has \(count) entries, the limit is \(limit)"
+    case .tooManyEntries(let count, let limit):
+      return "\(place): it has \(count) entries, the limit is \(limit)"
     case .noSpace(let needed, let available):
       return "\(place): unpacked it has \(needed) bytes and \(available) are free; free some space or choose "
         + "another folder"

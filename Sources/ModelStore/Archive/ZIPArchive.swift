@@ -53,7 +53,8 @@ public final class ZIPArchive: Sendable {
   /// The whole content of a small entry, its checksum compared.
   public func contents(of entry: ZIPEntry, byteLimit: Int = 16 << 20) throws(ArchiveError) -> [UInt8] {
     if entry.byteCount > byteLimit {
-      throw ArchiveError(.tooLarge(byteCount: entry.byteCount, limit: byteLimit), path: path, entry: entry.path)
+      throw ArchiveError(
+        .tooLarge(byteCount: entry.byteCount, limit: byteLimit), path: path, entry: entry.path)
     }
     return try beginning(of: entry, byteCount: .max)
   }
@@ -154,7 +155,8 @@ struct ZIPEntryChecker {
   private static func methodName(_ number: Int) -> String {
     let names = [
       1: "Shrink", 2: "Reduce", 3: "Reduce", 4: "Reduce", 5: "Reduce", 6: "Implode", 9: "Deflate64",
-      10: "DCL Implode", 12: "bzip2", 14: "LZMA", 16: "CMPSC", 18: "TERSE", 19: "LZ77", 20: "zstd", 93: "zstd",
+      10: "DCL Implode", 12: "bzip2", 14: "LZMA", 16: "CMPSC", 18: "TERSE", 19: "LZ77", 20: "zstd",
+      93: "zstd",
       94: "MP3", 95: "xz", 96: "JPEG", 97: "WavPack", 98: "PPMd",
     ]
     return names[number] ?? "an unknown method"

@@ -82,7 +82,8 @@ struct ZIPDirectoryReader {
     }
     return ZIPRecord(
       nameBytes: nameBytes, name: name, system: madeBy >> 8, flags: flags, methodNumber: method,
-      crc32: UInt32(truncatingIfNeeded: crc32), compressedByteCount: long.compressed, byteCount: long.byteCount,
+      crc32: UInt32(truncatingIfNeeded: crc32), compressedByteCount: long.compressed,
+      byteCount: long.byteCount,
       externalAttributes: attributes, headerOffset: headerOffset.partialValue)
   }
 

@@ -38,7 +38,8 @@ struct ZIPPlaces {
     let nameStart = start + ZIPPlaces.fixedByteCount
     let contentStart = nameStart + nameLength + extraLength
     guard contentStart <= directoryStart, record.compressedByteCount <= directoryStart - contentStart,
-      let name = bytes.bytes(nameStart, nameLength), let extra = bytes.bytes(nameStart + nameLength, extraLength)
+      let name = bytes.bytes(nameStart, nameLength),
+      let extra = bytes.bytes(nameStart + nameLength, extraLength)
     else { throw error(record, .truncated("its bytes reach into the directory")) }
     func disagree(_ what: String) -> ArchiveError {
       error(record, .damaged("directory and local header disagree about the \(what)"))

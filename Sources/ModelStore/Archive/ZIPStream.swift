@@ -41,7 +41,8 @@ final class ZIPStream {
   }
 
   private func readStored(
-    _ entry: ZIPEntry, _ limit: Int, _ state: inout Reading, _ take: (RawSpan, Int) throws(ArchiveError) -> Void
+    _ entry: ZIPEntry, _ limit: Int, _ state: inout Reading,
+    _ take: (RawSpan, Int) throws(ArchiveError) -> Void
   ) throws(ArchiveError) {
     let file = file
     var start = entry.storedRange.lowerBound
@@ -60,7 +61,8 @@ final class ZIPStream {
   }
 
   private func inflate(
-    _ entry: ZIPEntry, _ limit: Int, _ state: inout Reading, _ take: (RawSpan, Int) throws(ArchiveError) -> Void
+    _ entry: ZIPEntry, _ limit: Int, _ state: inout Reading,
+    _ take: (RawSpan, Int) throws(ArchiveError) -> Void
   ) throws(ArchiveError) {
     let inflation = try begin(entry)
     let file = file

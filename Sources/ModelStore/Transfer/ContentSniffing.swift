@@ -26,12 +26,14 @@ struct ContentSniffer {
   var objectionAtEnd: String? { beginning.count < ContentSniffer.byteCount ? verdict : nil }
 
   private var verdict: String? {
-    let text = String(decoding: beginning, as: UTF8.self).drop { $0.isWhitespace || $0 == "\u{FEFF}" }.lowercased()
+    let text = String(decoding: beginning, as: UTF8.self).drop { $0.isWhitespace || $0 == "\u{FEFF}" }
+      .lowercased()
     if text.hasPrefix("version https://git-lfs") {
       return "a pointer of Git LFS (take the address with /resolve/ in place of /raw/)"
     }
     if mayBePage { return nil }
-    let isPage = text.hasPrefix("<!doctype html") || text.hasPrefix("<html") || isDeclaredPage && text.hasPrefix("<")
+    let isPage =
+      text.hasPrefix("<!doctype html") || text.hasPrefix("<html") || isDeclaredPage && text.hasPrefix("<")
     return isPage ? "an HTML page" : nil
   }
 }

@@ -26,9 +26,11 @@ public struct Downloader: Sendable {
   ) throws(TransferError) -> [DownloadedFile] {
     try Downloader.check(downloads)
     try Downloader.checkSpace(downloads)
-    let outcome = Mutex((files: [DownloadedFile?](repeating: nil, count: downloads.count), error: TransferError?.none))
+    let outcome = Mutex(
+      (files: [DownloadedFile?](repeating: nil, count: downloads.count), error: TransferError?.none))
     let stop = Cancellation(parent: cancellation)
-    WorkerThreads.forEach(itemCount: downloads.count, threadCount: settings.simultaneousCount) { [settings] index in
+    WorkerThreads.forEach(itemCount: downloads.count, threadCount: settings.simultaneousCount) {
+      [settings] index in
       if stop.isCanceled { return }
       do throws(TransferError) {
         let meter = ProgressMeter(index: index, tell: progress)
@@ -85,7 +87,9 @@ public struct Downloader: Sendable {
     var paths: Set<String> = []
     for download in downloads {
       let address = download.address.shown
-      if !paths.insert(download.path).inserted { throw TransferError(.sameDestination, address: download.path) }
+      if !paths.insert(download.path).inserted {
+        throw TransferError(.sameDestination, address: download.path)
+      }
       if let digest = download.digest, !digest.isWellFormed {
         throw TransferError(
           .badAddress("digest '\(digest.digits)' is no hexadecimal SHA-256 digest"), address: address)
@@ -99,11 +103,13 @@ public struct Downloader: Sendable {
     guard let token else { return }
     guard !token.isEmpty, token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
       throw TransferError(
-        .badAddress("access token is empty or has blanks or characters that none has"), address: address.shown)
+        .badAddress("access token is empty or has blanks or characters that none has"), address: address.shown
+      )
     }
     if address.scheme == .http, !address.isLoopback {
       throw TransferError(
-        .badAddress("address is not encrypted, so the access token is not sent there; use https or unset HF_TOKEN"),
+        .badAddress(
+          "address is not encrypted, so the access token is not sent there; use https or unset HF_TOKEN"),
         address: address.shown)
     }
   }
@@ -112,7 +118,8 @@ public struct Downloader: Sendable {
   private static func checkSpace(_ downloads: [Download]) throws(TransferError) {
     var needs: [UInt64: (needed: Int, available: Int)] = [:]
     for download in downloads {
-      guard let expected = download.expectedByteCount, let free = freeSpace(inFolder: folder(of: download.path))
+      guard let expected = download.expectedByteCount,
+        let free = freeSpace(inFolder: folder(of: download.path))
       else { continue }
       let isThere = download.digest != nil && kind(ofPath: download.path) == .file
       let present = isThere ? expected : (try? MappedFile(path: download.partPath))?.byteCount ?? 0

@@ -25,7 +25,9 @@ final class FileTransfer {
     self.cancellation = cancellation
     self.meter = meter
     digest = RunningDigest(for: download.digest, byteCount: download.expectedByteCount)
-    let part = try transferring(download) { () throws(ByteIOError) in try PartFile.open(path: download.partPath) }
+    let part = try transferring(download) { () throws(ByteIOError) in
+      try PartFile.open(path: download.partPath)
+    }
     guard let part else { throw TransferError(.inUse, address: download.partPath) }
     self.part = part
   }
@@ -74,7 +76,8 @@ final class FileTransfer {
     state = part.byteCount > 0 ? PartState(readingFrom: download.statePath) : nil
     let fits =
       state?.address == download.address.recorded && isResumable
-      && part.byteCount <= total ?? .max && state?.byteCount ?? total == download.expectedByteCount ?? state?.byteCount
+      && part.byteCount <= total ?? .max
+      && state?.byteCount ?? total == download.expectedByteCount ?? state?.byteCount
     guard fits else { return try startOver() }
     keptByteCount = part.byteCount
     isPieced = true

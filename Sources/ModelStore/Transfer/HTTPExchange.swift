@@ -81,7 +81,9 @@ protocol ResponseReceiver: AnyObject {
 
   private func message(of result: ccurl_result) -> String {
     // An array of characters in the structure, ended by a NUL byte within its length.
-    unsafe withUnsafeBytes(of: result.message) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    unsafe withUnsafeBytes(of: result.message) {
+      unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
   }
 
   /// A failure of libcurl itself: what another attempt may mend, and what not.

@@ -91,7 +91,9 @@ public struct HuggingFaceRepository: Sendable {
   /// The `next` of a `Link` field, such as `<https://host/path?cursor=x>; rel="next"` (source: RFC 8288).
   static func nextPage(_ field: String) -> String? {
     for link in field.split(separator: ",") {
-      guard let start = link.firstIndex(of: "<"), let end = link[start...].firstIndex(of: ">") else { continue }
+      guard let start = link.firstIndex(of: "<"), let end = link[start...].firstIndex(of: ">") else {
+        continue
+      }
       let parameters = link[link.index(after: end)...].replacing(" ", with: "")
       if parameters.contains("rel=\"next\"") || parameters.hasSuffix("rel=next") {
         return String(link[link.index(after: start)..<end])
@@ -102,7 +104,9 @@ public struct HuggingFaceRepository: Sendable {
 
   /// The token goes along, so the next page must be on the same server. A mirror may name itself as the public one.
   private func sameServer(_ link: String, as first: WebAddress) throws(TransferError) -> WebAddress {
-    let next = link.hasPrefix("/") ? try WebAddress("\(first.scheme.rawValue)://\(first.server)\(link)")
+    let next =
+      link.hasPrefix("/")
+      ? try WebAddress("\(first.scheme.rawValue)://\(first.server)\(link)")
       : try WebAddress(link)
     if next.hasSameOrigin(as: first) { return next }
     throw TransferError(

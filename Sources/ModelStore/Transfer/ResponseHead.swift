@@ -7,7 +7,8 @@ struct ResponseHead: Sendable {
   /// Reads a status line, such as `HTTP/1.1 200 OK`.
   init?(statusLine line: String) {
     let parts = line.split(separator: " ", maxSplits: 2)
-    guard parts.count >= 2, parts[0].hasPrefix("HTTP/"), let status = Int(parts[1]), (100...999).contains(status)
+    guard parts.count >= 2, parts[0].hasPrefix("HTTP/"), let status = Int(parts[1]),
+      (100...999).contains(status)
     else { return nil }
     self.status = status
   }
@@ -74,7 +75,8 @@ extension StringProtocol {
   /// Without spaces, tabs and line ends around it.
   func trimmingBlanks() -> SubSequence {
     let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0.isNewline }
-    guard let first = firstIndex(where: { !isBlank($0) }), let last = lastIndex(where: { !isBlank($0) }) else {
+    guard let first = firstIndex(where: { !isBlank($0) }), let last = lastIndex(where: { !isBlank($0) })
+    else {
       return self[startIndex..<startIndex]
     }
     return self[first...last]

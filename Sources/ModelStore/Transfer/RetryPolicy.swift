@@ -89,7 +89,8 @@ struct Retrying {
     if let asked = failure.askedPause {
       if asked > policy.longestAskedPause {
         throw TransferError(
-          .waitAsked(seconds: Int(asked.components.seconds)), address: error.address, attemptCount: attemptCount)
+          .waitAsked(seconds: Int(asked.components.seconds)), address: error.address,
+          attemptCount: attemptCount)
       }
       length = max(length, asked)
     }

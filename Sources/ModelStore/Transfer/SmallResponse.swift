@@ -28,7 +28,9 @@ extension Downloader {
       }
       outcome.withLock { $0 = result }
     }
-    guard let result = outcome.withLock({ $0 }) else { throw TransferError(.canceled, address: address.shown) }
+    guard let result = outcome.withLock({ $0 }) else {
+      throw TransferError(.canceled, address: address.shown)
+    }
     return try result.get()
   }
 }
@@ -73,7 +75,9 @@ private final class SmallReceiver: ResponseReceiver {
     guard head.status == 200 else {
       throw StatusAdvice.failure(head.status, address: address, service: service, hasToken: token != nil)
     }
-    if let announced = head.contentLength, announced > byteLimit { throw failure(.tooLong(limit: byteLimit), .none) }
+    if let announced = head.contentLength, announced > byteLimit {
+      throw failure(.tooLong(limit: byteLimit), .none)
+    }
     self.head = head
   }
 

@@ -30,7 +30,8 @@ enum StatusAdvice {
         return "the token in HF_TOKEN may not read this: accept the model's terms on its page, "
           + "or use a token with read access"
       }
-      return "check the name; when the model is private or asks to accept terms, do so on its page and set HF_TOKEN "
+      return
+        "check the name; when the model is private or asks to accept terms, do so on its page and set HF_TOKEN "
         + "to an access token"
     case (404, .huggingFace), (410, .huggingFace): return "check owner, repository, revision and folder"
     case (401, .any), (403, .any):

@@ -116,14 +116,16 @@ public struct TransferError: Error, Equatable, Sendable {
   private var remedy: String {
     switch reason {
     case .noLibrary:
-      return "; install it (Debian and Ubuntu: apt-get install libcurl4, Fedora: dnf install libcurl), or name it in "
+      return
+        "; install it (Debian and Ubuntu: apt-get install libcurl4, Fedora: dnf install libcurl), or name it in "
         + "WHISPERQ_CURL_LIBRARY, or download the files by hand and pass their paths"
     case .status(_, let hint): return hint.isEmpty ? "" : "; \(hint)"
     case .notTheFile:
       return "; if the page asks for a login, download the file with a browser and pass its path"
     case .connection, .stalled, .announcedLength: return "; run again to resume"
     case .length: return "; the file was changed, or the expected size is of another one"
-    case .digest: return "; nothing was kept; the file was changed or damaged, or the digest is of another one"
+    case .digest:
+      return "; nothing was kept; the file was changed or damaged, or the digest is of another one"
     case .waitAsked: return "; run again later to resume"
     case .inUse: return "; wait for it, or choose another folder"
     case .noSpace: return "; free some space or choose another folder"
@@ -139,7 +141,8 @@ private func trimmed(_ seconds: Double) -> String {
 
 private func statusName(_ status: Int) -> String {
   let names = [
-    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 407: "Proxy Authentication Required",
+    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    407: "Proxy Authentication Required",
     408: "Request Timeout", 410: "Gone", 416: "Range Not Satisfiable", 429: "Too Many Requests",
     451: "Unavailable For Legal Reasons", 500: "Internal Server Error", 502: "Bad Gateway",
     503: "Service Unavailable", 504: "Gateway Timeout",
