@@ -75,7 +75,7 @@ let package = Package(
     room(
       "WhisperQCommands",
       [
-        "Console", "ModelBackend", "ModelStore", "Pipeline", "QuantPlan", "Quantize", "Validation",
+        "Console", "ModelStore", "Pipeline", "QuantPlan", "Quantize",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "whisperq", dependencies: ["WhisperQCommands"], swiftSettings: house),

@@ -9,6 +9,7 @@ public struct WhisperQ: ParsableCommand {
     abstract: "Quantize Whisper models in ONNX form, from tiny to large-v3, in seconds and little memory.",
     discussion: """
       EXAMPLES
+        whisperq download-layout hf:onnx-community/whisper-tiny
         whisperq inspect encoder_model.onnx
         whisperq quantize encoder_model.onnx --output encoder_int8.onnx
         whisperq quantize whisper_large_onnx --output whisper_large_quantized
@@ -22,7 +23,7 @@ public struct WhisperQ: ParsableCommand {
       Shell completions: whisperq --generate-completion-script {bash|zsh|fish}
       """,
     version: "0.1.0",
-    subcommands: [QuantizeCommand.self, InspectCommand.self, ManifestCommand.self])
+    subcommands: [DownloadLayoutCommand.self, QuantizeCommand.self, InspectCommand.self, ManifestCommand.self])
 
   public init() {}
 
