@@ -41,3 +41,20 @@ func lending<B>(
     unsafe b.withUnsafeMutableBufferPointer { b in unsafe body(a.baseAddress, b.baseAddress) }
   }
 }
+
+/// Lends two spans to read.
+func lending<A, B>(_ a: Span<A>, _ b: Span<B>, _ body: (UnsafePointer<A>?, UnsafePointer<B>?) -> Void) {
+  // Safe: as above.
+  unsafe lending(a) { a in unsafe lending(b) { b in unsafe body(a, b) } }
+}
+
+/// Lends three spans to read and one to write.
+func lending<A, B, C, D>(
+  _ a: Span<A>, _ b: Span<B>, _ c: Span<C>, _ d: inout MutableSpan<D>,
+  _ body: (UnsafePointer<A>?, UnsafePointer<B>?, UnsafePointer<C>?, UnsafeMutablePointer<D>?) -> Void
+) {
+  // Safe: as above.
+  unsafe lending(a) { a in
+    unsafe lending(b, c, &d) { b, c, d in unsafe body(a, b, c, d) }
+  }
+}

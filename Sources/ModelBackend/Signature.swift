@@ -3,7 +3,8 @@ public import Tensors
 /// One extent of a model's input or output.
 public enum Dimension: Hashable, Sendable {
   case fixed(Int)
-  /// A name in the file; extents of the same name are equal within one run.
+  /// A name in the file. Extents of one name are meant to be equal within a run, but exporters break the promise
+  /// (a merged decoder's first step takes a dummy past), so backends do not insist.
   case symbol(String)
   case unknown
 }

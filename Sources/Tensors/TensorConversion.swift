@@ -53,7 +53,8 @@ extension TensorContent {
   public var numbers: [Double]? {
     if elementType == .float32 { return floats?.map(Double.init) }
     if let integers {
-      return elementType == .uint64 ? integers.map { Double(UInt64(bitPattern: $0)) } : integers.map(Double.init)
+      return elementType == .uint64
+        ? integers.map { Double(UInt64(bitPattern: $0)) } : integers.map(Double.init)
     }
     let raw = bytes.copied()
     func word(_ start: Int, _ count: Int) -> UInt64 {

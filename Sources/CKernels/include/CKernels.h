@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CKernelsCompute.h"
+
 /// Sums over quantized elements: `error` of (w - q * scale)^2, `signal` of w^2.
 typedef struct {
   double error;

@@ -1,0 +1,14 @@
+// The compute kernels for x86-64 with AVX2 and FMA.
+#if defined(__x86_64__)
+#define CK_COMPUTE_TABLE ck_compute_avx2
+#define CK_VECTOR 8
+#define CK_DOT 0
+#define CK_FUSED 1
+#define CK_TILE_VECTORS 2
+#define CK_TILE_ROWS 6
+#include "Compute/Prelude.h"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#include "Compute/All.h"
+#pragma clang attribute pop
+#endif
