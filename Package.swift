@@ -57,10 +57,13 @@ let package = Package(
     room("Quantize", ["Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Tensors"]),
     // run
     room("ModelBackend", ["Tensors"]),
+    room("CPUBackend", ["ByteIO", "Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors"]),
     .target(name: "COnnxRuntime"),
     room("OnnxRuntimeBackend", ["ByteIO", "COnnxRuntime", "ModelBackend", "Tensors"]),
     // speech
     room("Whisper", ["ONNXGraph", "Tensors"]),
+    // report
+    room("Validation", ["Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors"]),
     // store
     .systemLibrary(name: "CZlib"),
     .target(name: "CCurl"),
@@ -69,13 +72,14 @@ let package = Package(
     room(
       "Pipeline",
       [
-        "ByteIO", "Kernels", "ModelStore", "ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "Whisper",
+        "ByteIO", "CPUBackend", "Kernels", "ModelBackend", "ModelStore", "ONNXFile", "ONNXGraph",
+        "OnnxRuntimeBackend", "QuantPlan", "Quantize", "Tensors", "Validation", "Whisper",
       ]),
     // face
     room(
       "WhisperQCommands",
       [
-        "Console", "ModelStore", "Pipeline", "QuantPlan", "Quantize",
+        "Console", "ModelBackend", "ModelStore", "Pipeline", "QuantPlan", "Quantize", "Validation",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "whisperq", dependencies: ["WhisperQCommands"], swiftSettings: house),
@@ -90,7 +94,13 @@ let package = Package(
     tests("KernelsTests", ["Kernels"]),
     tests("QuantPlanTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Tensors", "TestSupport"]),
     tests("QuantizeTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "TestSupport"]),
-    tests("WhisperTests", ["ONNXFile", "ONNXGraph", "Whisper", "TestSupport"]),
+    tests("WhisperTests", ["ByteIO", "ONNXFile", "ONNXGraph", "Tensors", "Whisper", "TestSupport"]),
+    tests(
+      "CPUBackendTests",
+      ["ByteIO", "CPUBackend", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport"]),
+    tests(
+      "ValidationTests",
+      ["ByteIO", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport", "Validation"]),
     tests("ModelStoreTests", ["ByteIO", "ModelStore", "TestSupport"]),
     tests(
       "OnnxRuntimeBackendTests", ["ModelBackend", "OnnxRuntimeBackend", "Tensors", "TestSupport"]),

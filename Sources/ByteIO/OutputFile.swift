@@ -127,13 +127,14 @@ public final class OutputFile: Sendable {
 
   private func putInPlace() throws(ByteIOError) {
     let source = "/proc/self/fd/\(descriptor)"
+    // A leftover of a killed process that chose the same name.
+    if isNameless { _ = unsafe unlink(temporaryPath) }
     // Where nothing has the name, the file gets it in one step, between whose halves no kill can leave anything.
     if isNameless, unsafe linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 {
       return discard()
     }
     if isNameless {
       let slot = SignalCleanup.remember(temporaryPath)
-      _ = unsafe unlink(temporaryPath)
       let target = temporaryPath
       guard unsafe linkat(AT_FDCWD, source, AT_FDCWD, target, AT_SYMLINK_FOLLOW) == 0 else {
         let code = lastSystemError

@@ -37,8 +37,7 @@ public struct DownloadLayoutCommand: ParsableCommand {
       EXAMPLES
         whisperq download-layout whisper-large-v3-onnx.zip
         whisperq download-layout hf:onnx-community/whisper-tiny --dry-run
-        whisperq download-layout hf:onnx-community/whisper-large-v3-turbo \
-      --variant fp16
+        whisperq download-layout hf:onnx-community/whisper-small --variant fp16
         whisperq download-layout my_export hf:openai/whisper-tiny --name mine
         whisperq download-layout https://host/whisper.zip --sha256 DIGEST
 

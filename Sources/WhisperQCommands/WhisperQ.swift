@@ -14,6 +14,8 @@ public struct WhisperQ: ParsableCommand {
         whisperq quantize encoder_model.onnx --output encoder_int8.onnx
         whisperq quantize whisper_large_onnx --output whisper_large_quantized
         whisperq quantize decoder_model_merged.onnx --dry-run
+        whisperq validate encoder_int8.onnx --reference encoder_model.onnx
+        whisperq doctor
         whisperq manifest list
 
       EXIT CODES
@@ -23,7 +25,10 @@ public struct WhisperQ: ParsableCommand {
       Shell completions: whisperq --generate-completion-script {bash|zsh|fish}
       """,
     version: "0.1.0",
-    subcommands: [DownloadLayoutCommand.self, QuantizeCommand.self, InspectCommand.self, ManifestCommand.self])
+    subcommands: [
+      DownloadLayoutCommand.self, QuantizeCommand.self, InspectCommand.self, ValidateCommand.self,
+      BenchCommand.self, DoctorCommand.self, ManifestCommand.self,
+    ])
 
   public init() {}
 

@@ -1,0 +1,129 @@
+import ByteIO
+import CPUBackend
+import ModelBackend
+import ModelStore
+import ONNXGraph
+import OnnxRuntimeBackend
+import Validation
+
+/// Which providers run a model, and how, as a command line says it.
+public struct BackendChoice: Sendable {
+  public enum NPU: Sendable {
+    /// What it does not take runs on the processor and is listed.
+    case optional
+    /// Every node must run on it.
+    case required
+  }
+
+  /// Names with commas between them; nil leaves the choice to the manifest.
+  public var providers: String?
+  public var npu = NPU.optional
+  /// The chip by name or number; nil is the Snapdragon X Elite.
+  public var target: String?
+  public var runtimeLibrary: String?
+  public var qnnLibrary: String?
+  /// Nil is one per processor.
+  public var threadCount: Int?
+
+  public init() {}
+
+  /// Names of the chips that `target` knows.
+  public static var targetNames: [String] { SoC.all.map(\.name) }
+
+  var places: LibraryPlaces { LibraryPlaces(onnxRuntime: runtimeLibrary, qnnPlugin: qnnLibrary) }
+
+  /// Checks words of a command line.
+  public func validated() throws(PipelineError) {
+    _ = try soc()
+    if let providers {
+      do { _ = try ProviderOrder(parsing: providers) } catch { throw PipelineError(error.message, .usage) }
+    }
+    if let threadCount, threadCount < 1 { throw PipelineError("--threads takes a number from 1 on", .usage) }
+  }
+
+  func soc() throws(PipelineError) -> SoC {
+    guard let target else { return .snapdragonXElite }
+    guard let soc = SoC(named: target) else {
+      throw PipelineError(
+        "--target '\(target)' is unknown; choose \(Self.targetNames.joined(separator: ", "))", .usage)
+    }
+    return soc
+  }
+
+  /// The order in which providers are tried for a model: as asked, else as its manifest entry says with the embedded
+  /// engine last, else ONNX Runtime's processor provider and the embedded engine.
+  ///
+  /// - Returns: the order, and a sentence about providers of the manifest that whisperq does not run.
+  func order(for entry: ManifestEntry?) throws(PipelineError) -> (order: ProviderOrder, notes: [String]) {
+    if npu == .required { return (ProviderOrder([.qnn]), []) }
+    if let providers {
+      do { return (try ProviderOrder(parsing: providers), []) } catch {
+        throw PipelineError(error.message, .usage)
+      }
+    }
+    let names = entry?.providers ?? []
+    let known = names.compactMap(Provider.init(named:))
+    let strange = names.filter { Provider(named: $0) == nil }
+    let notes =
+      strange.isEmpty
+      ? [] : ["the manifest also names \(strange.joined(separator: ", ")), which whisperq does not run"]
+    return (ProviderOrder(known.isEmpty ? [.cpu] : known).endingInEmbedded, notes)
+  }
+
+  /// Opens a model with the first provider of the order that is there and takes it.
+  ///
+  /// `dimensions` are extents for open dimensions by name; runtimes that plan ahead need them.
+  func open(
+    _ graph: ModelGraph, path: String, order: ProviderOrder, dimensions: [String: Int],
+    profilePrefix: String? = nil
+  ) throws(PipelineError) -> OpenedModel {
+    var opener = ModelOpener(places: places)
+    opener.settings.threadCount = threadCount
+    opener.settings.dimensions = dimensions
+    opener.settings.profilePrefix = profilePrefix
+    opener.qnn.soc = try soc()
+    // Without cpu in the order there is nobody who could run the rest of the nodes.
+    if npu == .required || !order.providers.contains(.cpu) { opener.qnn.requirement = .allNodes }
+    let clock = ContinuousClock()
+    let start = clock.now
+    let opened: OpenedSession
+    do {
+      opened = try order.open { [threadCount] (provider) throws(BackendError) -> any ModelSession in
+        if provider == .embedded {
+          return try CPUBackend.session(graph, options: CPUBackend.Options(threadCount: threadCount))
+        }
+        return try opener.open(provider, model: path)
+      }
+    } catch {
+      throw PipelineError("\(path): \(error.message)", ExitStatus(error.reason))
+    }
+    return OpenedModel(
+      session: opened.session, engine: Self.engine(opened), loadSeconds: (clock.now - start) / .seconds(1))
+  }
+
+  private static func engine(_ opened: OpenedSession) -> EngineReport {
+    let session = opened.session as? OnnxRuntimeSession
+    var runtime = session.map { "ONNX Runtime \($0.runtime.version)" } ?? "embedded engine"
+    if let qairt = session?.qairtVersion { runtime += ", QAIRT \(qairt)" }
+    return EngineReport(
+      provider: opened.provider, runtime: runtime, isEmulated: session?.device == .emulatedNPU,
+      placement: opened.session.placement, passedOver: opened.passedOver, notes: session?.notes ?? [])
+  }
+}
+
+/// A model that is ready to run.
+struct OpenedModel {
+  let session: any ModelSession
+  let engine: EngineReport
+  let loadSeconds: Double
+}
+
+extension ExitStatus {
+  init(_ reason: BackendError.Reason) {
+    switch reason {
+    case .missing, .unsupported, .failed: self = .unsupported
+    case .badModel: self = .badInput
+    case .badFeed: self = .usage
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import Console
+import ModelBackend
+import Pipeline
+import Validation
+
+/// The report of `validate` as JSON; the keys stand in the help.
+enum ValidateJSON {
+  static func document(_ reports: [ModelReport], status: ExitStatus) -> JSONValue {
+    .object([
+      "passes": .bool(status == .done), "exit_code": .integer(Int(status.rawValue)),
+      "models": .array(reports.map(model)),
+    ])
+  }
+
+  private static func model(_ report: ModelReport) -> JSONValue {
+    .object([
+      "path": .string(report.path), "title": .string(report.title), "bytes": .integer(report.byteCount),
+      "passes": .bool(report.passes), "exit_code": .integer(Int((report.status ?? .done).rawValue)),
+      "notes": .array(report.notes.map(JSONValue.string)),
+      "objections": .array(
+        report.objections.map { ["kind": .string($0.kind.rawValue), "message": .string($0.message)] }),
+      "findings": .array(report.findings.map(finding)),
+      "run": report.run.map(run) ?? .null,
+      "layers": .array(
+        report.layers.map {
+          [
+            "name": .string($0.name), "operator": .string($0.operatorName),
+            "difference": difference($0.difference),
+          ]
+        }),
+    ])
+  }
+
+  private static func finding(_ finding: Finding) -> JSONValue {
+    [
+      "severity": .string(finding.severity.rawValue), "rule": .string(finding.rule),
+      "place": .string(ifPresent: finding.place), "message": .string(finding.message),
+      "remedy": .string(ifPresent: finding.remedy),
+    ]
+  }
+
+  private static func run(_ run: RunReport) -> JSONValue {
+    .object([
+      "engine": engine(run.engine), "inputs": .array(run.inputs.map(port)),
+      "outputs": .array(run.outputs.map(port)), "load_seconds": .double(run.loadSeconds),
+      "seconds": .array(run.seconds.map(JSONValue.double)), "median_seconds": .double(run.medianSeconds),
+      "reference": run.reference.map {
+        ["path": .string($0.path), "seconds": .double($0.seconds), "engine": engine($0.engine)]
+      } ?? .null,
+      "results": .array(run.findings.map(result)),
+    ])
+  }
+
+  static func engine(_ engine: EngineReport) -> JSONValue {
+    .object([
+      "provider": .string(engine.provider.rawValue), "runtime": .string(engine.runtime),
+      "emulated": .bool(engine.isEmulated), "notes": .array(engine.notes.map(JSONValue.string)),
+      "shares": .array(
+        engine.placement.shares.map { share in
+          [
+            "provider": .string(share.provider), "nodes": .integer(share.nodeCount),
+            "operators": .object(share.operators.mapValues(JSONValue.integer)),
+          ]
+        }),
+      "leftovers": .array(
+        engine.placement.leftovers.map {
+          [
+            "node": .string($0.node), "operator": .string($0.operatorName), "provider": .string($0.provider),
+            "reason": .string(ifPresent: $0.reason),
+          ]
+        }),
+      "passed_over": .array(
+        engine.passedOver.map {
+          ["provider": .string($0.provider.rawValue), "reason": .string($0.error.message)]
+        }),
+    ])
+  }
+
+  private static func port(_ port: RunReport.Port) -> JSONValue {
+    [
+      "name": .string(port.name), "type": .string(port.typeName),
+      "shape": .array(port.dimensions.map(JSONValue.integer)),
+    ]
+  }
+
+  private static func result(_ finding: OutputFinding) -> JSONValue {
+    [
+      "name": .string(finding.name), "mismatch": .string(ifPresent: finding.mismatch),
+      "health": finding.health.map(health) ?? .null,
+      "difference": finding.difference.map(difference) ?? .null,
+    ]
+  }
+
+  private static func health(_ health: TensorHealth) -> JSONValue {
+    .object([
+      "elements": .integer(health.elementCount), "nan": .integer(health.notANumberCount),
+      "infinite": .integer(health.infiniteCount), "minimum": .float(health.minimum),
+      "maximum": .float(health.maximum), "mean": .double(health.mean),
+      "deviation": .double(health.standardDeviation),
+      "faults": .array(health.faults.map { .string($0.rawValue) }),
+    ])
+  }
+
+  private static func difference(_ difference: TensorDifference) -> JSONValue {
+    .object([
+      "equal": .bool(difference.sqnr == .infinity), "sqnr_db": .double(difference.sqnr),
+      "cosine": .double(difference.cosine), "largest_error": .double(difference.largestError),
+      "worst_place": .integer(difference.worstPlace), "mean_error": .double(difference.meanError),
+    ])
+  }
+}

@@ -1,0 +1,184 @@
+import Console
+import ModelBackend
+import Pipeline
+import Validation
+
+/// The report of `validate` as text.
+struct ValidateRendering {
+  let isTerminal: Bool
+  let isVerbose: Bool
+  let width: Int?
+  let colors: ColorUse
+
+  private static let shownLayerCount = 15
+  private static let shownPlaceCount = 3
+
+  func text(_ reports: [ModelReport]) -> String {
+    var text = reports.map(self.text).joined(separator: "\n")
+    let failedCount = reports.filter { !$0.passes }.count
+    let count = reports.count
+    let noun = count == 1 ? "model" : "models"
+    if failedCount == 0 {
+      text +=
+        "\n" + (isTerminal ? "🎉 " : "") + (count == 1 ? "The model passes." : "All \(count) \(noun) pass.")
+    } else {
+      text +=
+        "\n" + (isTerminal ? "💥 " : "")
+        + (count == 1 ? "The model does not pass." : "\(failedCount) of \(count) \(noun) do not pass.")
+    }
+    return text + "\n"
+  }
+
+  private func text(_ report: ModelReport) -> String {
+    let mark = report.passes ? (isTerminal ? "✅" : "ok") : (isTerminal ? "❌" : "FAILED")
+    let style: TextStyle = report.passes ? .good : .bad
+    var text = style.applied(to: mark, colors: colors) + " " + Printable.name(report.path)
+    if !report.title.isEmpty {
+      text += " (\(Printable.name(report.title)), \(Format.bytes(report.byteCount)))"
+    }
+    text += "\n"
+    for objection in report.objections.prefix(isVerbose ? .max : 10) {
+      text += line(style.applied(to: objection.message, colors: .none))
+    }
+    if report.objections.count > 10, !isVerbose {
+      text += line("and \(report.objections.count - 10) more; --verbose lists them")
+    }
+    if let run = report.run { text += self.text(run) }
+    text += findings(report)
+    text += layers(report)
+    for note in report.notes { text += line("note: \(note)") }
+    return text
+  }
+
+  private func line(_ text: String) -> String { "   \(Printable.lines(text).replacingLineEnds("\n   "))\n" }
+
+  // MARK: The run
+
+  private func text(_ run: RunReport) -> String {
+    var text = ""
+    let engine = run.engine
+    let emulated = engine.isEmulated ? " (emulated: not a device's time)" : ""
+    let range =
+      run.seconds.count > 1
+      ? ", median of \(run.seconds.count) (\(seconds(run.seconds.min() ?? 0)) to \(seconds(run.seconds.max() ?? 0)))"
+      : ""
+    text += line(
+      "inference time: \(seconds(run.medianSeconds))\(range)\(emulated), loading \(seconds(run.loadSeconds))")
+    for output in run.outputs.prefix(isVerbose ? .max : 4) {
+      text += line("output shape: \(output.shapeText) \(output.name)")
+    }
+    if run.outputs.count > 4, !isVerbose { text += line("and \(run.outputs.count - 4) more outputs") }
+    text += providers(engine)
+    if let reference = run.reference { text += comparison(run, reference) }
+    return text
+  }
+
+  private func seconds(_ value: Double) -> String { Format.duration(.seconds(value)) }
+
+  private func providers(_ engine: EngineReport) -> String {
+    var text = ""
+    for passed in engine.passedOver {
+      text += line("\(passed.provider) was passed over: \(isVerbose ? passed.error.message : passed.summary)")
+    }
+    let shares = engine.placement.shares.map { "\($0.nodeCount) nodes on \($0.provider)" }
+    text += line("provider: \(engine.providerTitle), \(engine.runtime): \(shares.joined(separator: ", "))")
+    let leftovers = engine.placement.leftovers
+    for leftover in leftovers.prefix(isVerbose ? .max : 5) {
+      let why = leftover.reason.map { ": \($0)" } ?? ""
+      text += line("  \(leftover.operatorName) '\(leftover.node)' stayed on \(leftover.provider)\(why)")
+    }
+    if leftovers.count > 5, !isVerbose {
+      text += line("  and \(leftovers.count - 5) more nodes; --verbose lists them")
+    }
+    for note in engine.notes.prefix(isVerbose ? .max : 3) { text += line("the runtime says: \(note)") }
+    return text
+  }
+
+  private func comparison(_ run: RunReport, _ reference: RunReport.Reference) -> String {
+    var text = line(
+      "against \(reference.path) on \(reference.engine.providerTitle), \(seconds(reference.seconds)):")
+    var table = TextTable([
+      .init("output"), .init("SQNR", .right), .init("cosine", .right), .init("largest error", .right),
+    ])
+    let compared = run.findings.filter { $0.difference != nil }
+    for finding in compared.prefix(isVerbose ? .max : 8) {
+      guard let difference = finding.difference else { continue }
+      table.append([
+        finding.name, Format.decibels(difference.sqnr), Format.fixed(difference.cosine, digitCount: 6),
+        number(difference.largestError),
+      ])
+    }
+    if table.rowCount > 0 { text += indented(table.render(width: width.map { $0 - 5 })) }
+    if compared.count > 8, !isVerbose { text += line("  and \(compared.count - 8) more outputs") }
+    return text
+  }
+
+  private func number(_ value: Double) -> String {
+    guard value.isFinite else { return "\(value)" }
+    return Format.fixed(value, digitCount: value >= 100 ? 1 : value >= 0.01 || value == 0 ? 4 : 8)
+  }
+
+  private func indented(_ text: String) -> String {
+    text.split(separator: "\n").map { "     \($0)\n" }.joined()
+  }
+
+  // MARK: Findings and layers
+
+  private func findings(_ report: ModelReport) -> String {
+    var text = ""
+    for group in FindingGroup.groups(of: report.findings) {
+      // Errors are among the reasons above.
+      if group.severity == .error { continue }
+      let word = group.severity == .refused ? "the NPU refuses" : "warning"
+      guard let first = group.findings.first else { continue }
+      let others = group.findings.count - 1
+      let shown = isVerbose ? group.findings : Array(group.findings.prefix(1))
+      for finding in shown {
+        text += line("\(word): \(finding.message)" + (finding.place.map { " ('\($0)')" } ?? ""))
+      }
+      if others > 0, !isVerbose {
+        text += line("  so \(others) more node\(others == 1 ? "" : "s") (\(group.rule))")
+      }
+      if let remedy = first.remedy { text += line("  remedy: \(remedy)") }
+    }
+    return text
+  }
+
+  private func layers(_ report: ModelReport) -> String {
+    guard !report.layers.isEmpty else { return "" }
+    // A NaN is the worst of all.
+    let worst = report.layers.sorted { Self.rank($0) < Self.rank($1) }
+    var table = TextTable([
+      .init("inner tensor, worst first"), .init("operator"), .init("SQNR", .right), .init("cosine", .right),
+    ])
+    for layer in worst.prefix(isVerbose ? .max : Self.shownLayerCount) {
+      table.append([
+        layer.name, layer.operatorName, Format.decibels(layer.difference.sqnr),
+        Format.fixed(layer.difference.cosine, digitCount: 6),
+      ])
+    }
+    var text = line("\(report.layers.count) inner tensors compared:")
+    text += indented(table.render(width: width.map { $0 - 5 }))
+    return text
+  }
+
+  private static func rank(_ layer: LayerReport) -> Double {
+    layer.difference.sqnr.isNaN ? -.infinity : layer.difference.sqnr
+  }
+}
+
+extension PassedOver {
+  /// The first line of the reason; where a library was looked for stands in the others, and in `doctor`.
+  var summary: String {
+    let lines = error.message.split(separator: "\n")
+    guard lines.count > 1, let first = lines.first else { return error.message }
+    let head = first.hasSuffix(". It was looked for in") ? String(first.dropLast(22)) : String(first)
+    return head + " (whisperq doctor says more)"
+  }
+}
+
+extension String {
+  fileprivate func replacingLineEnds(_ with: String) -> String {
+    split(separator: "\n", omittingEmptySubsequences: false).joined(separator: with)
+  }
+}
