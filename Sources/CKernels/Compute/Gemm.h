@@ -63,31 +63,11 @@ CK_INLINE void multiply_tile(const size_t rows, size_t inner, const float *a, co
   }
 }
 
-#define CK_ROWS_CASE(count) \
-  case count: multiply_tile(count, inner, a, b, tile); break;
 static void multiply_rows(size_t rows, size_t inner, const float *a, const float *b, ck_tile tile) {
-  switch (rows) {
-    CK_ROWS_CASE(1)
-    CK_ROWS_CASE(2)
-    CK_ROWS_CASE(3)
-    CK_ROWS_CASE(4)
-#if CK_TILE_ROWS > 4
-    CK_ROWS_CASE(5)
-    CK_ROWS_CASE(6)
-#endif
-#if CK_TILE_ROWS > 6
-    CK_ROWS_CASE(7)
-    CK_ROWS_CASE(8)
-#endif
-#if CK_TILE_ROWS > 8
-    CK_ROWS_CASE(9)
-    CK_ROWS_CASE(10)
-    CK_ROWS_CASE(11)
-    CK_ROWS_CASE(12)
-#endif
-  }
+#define CK_MULTIPLY(count) multiply_tile(count, inner, a, b, tile)
+  CK_WITH_ROWS(rows, CK_MULTIPLY)
+#undef CK_MULTIPLY
 }
-#undef CK_ROWS_CASE
 
 /// Columns of B, packed whole, against all of A.
 typedef struct {

@@ -108,32 +108,12 @@ CK_INLINE void multiply_integer_tile(const size_t rows, size_t quads, const int3
   }
 }
 
-#define CK_ROWS_CASE(count) \
-  case count: multiply_integer_tile(count, quads, a, b, t); break;
 static void multiply_integer_rows(size_t rows, size_t quads, const int32_t *a, const uint8_t *b,
                                   const ck_integer_tile *t) {
-  switch (rows) {
-    CK_ROWS_CASE(1)
-    CK_ROWS_CASE(2)
-    CK_ROWS_CASE(3)
-    CK_ROWS_CASE(4)
-#if CK_TILE_ROWS > 4
-    CK_ROWS_CASE(5)
-    CK_ROWS_CASE(6)
-#endif
-#if CK_TILE_ROWS > 6
-    CK_ROWS_CASE(7)
-    CK_ROWS_CASE(8)
-#endif
-#if CK_TILE_ROWS > 8
-    CK_ROWS_CASE(9)
-    CK_ROWS_CASE(10)
-    CK_ROWS_CASE(11)
-    CK_ROWS_CASE(12)
-#endif
-  }
+#define CK_MULTIPLY(count) multiply_integer_tile(count, quads, a, b, t)
+  CK_WITH_ROWS(rows, CK_MULTIPLY)
+#undef CK_MULTIPLY
 }
-#undef CK_ROWS_CASE
 
 /// `rows` rows of A as [quads][rows] words, and the sums of their bytes as the product sees them.
 CK_INLINE void pack_words(const ck_igemm_job *x, size_t row, size_t rows, size_t quads, int32_t *to,
