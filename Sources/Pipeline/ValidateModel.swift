@@ -114,7 +114,18 @@ struct ModelValidation {
       loadSeconds: candidate.loadSeconds, seconds: candidate.seconds, reference: reference?.report)
     report.run = run
     judge(run)
+    settleRefusals(run.engine)
     if request.depth == .layers { try compareLayers(model, feeds) }
+  }
+
+  /// A model that ran whole on the NPU was not refused, whatever the rules expected of single operators.
+  private mutating func settleRefusals(_ engine: EngineReport) {
+    let shares = engine.placement.shares
+    guard !shares.isEmpty, shares.allSatisfy({ $0.provider == Provider.qnn.runtimeName }) else { return }
+    let expected = report.findings.count { $0.severity == .refused }
+    guard expected > 0 else { return }
+    report.findings.removeAll { $0.severity == .refused }
+    report.notes.append("QNN took every node, also where the rules expected a refusal (\(expected) findings)")
   }
 
   // MARK: Structure

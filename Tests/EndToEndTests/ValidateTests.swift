@@ -2,18 +2,19 @@ import Foundation
 import TestSupport
 import Testing
 
+/// A folder with an encoder and what `quantize` makes of it, under names that belong together.
+private func encoderPair() throws -> TemporaryFolder {
+  let folder = try TemporaryFolder()
+  let source = Quantized.layout("optimum/encoder_model.onnx")
+  try folder.write(Data(contentsOf: URL(filePath: source)), to: "encoder_model.onnx")
+  let made = try Quantized.run(folder.path("encoder_model.onnx"), folder.path("encoder_model_int8.onnx"))
+  try #require(made.exitCode == 0, "\(made.stderr)")
+  return folder
+}
+
 @Suite("whisperq validate")
 struct ValidateTests {
   private static let encoder = Quantized.layout("optimum/encoder_model.onnx")
-
-  /// A folder with an encoder and what `quantize` makes of it, under names that belong together.
-  private static func pair() throws -> TemporaryFolder {
-    let folder = try TemporaryFolder()
-    try folder.write(Data(contentsOf: URL(filePath: encoder)), to: "encoder_model.onnx")
-    let made = try Quantized.run(folder.path("encoder_model.onnx"), folder.path("encoder_model_int8.onnx"))
-    try #require(made.exitCode == 0, "\(made.stderr)")
-    return folder
-  }
 
   @Test("A model that runs passes: time, shapes and provider are told, plainly where there is no terminal")
   func text() throws {
@@ -49,7 +50,7 @@ struct ValidateTests {
 
   @Test("The original beside a quantized model is found; outputs and inner tensors are compared")
   func reference() throws {
-    let folder = try Self.pair()
+    let folder = try encoderPair()
     let found = try Validated.run([folder.path("encoder_model_int8.onnx"), "--ep", "embedded", "--layers"])
     let model = try #require(found.models.first)
     let run = try #require(model.run)
@@ -65,7 +66,7 @@ struct ValidateTests {
 
   @Test("A limit that is missed is a sentence and exit code 1; one that is reached is not")
   func limits() throws {
-    let folder = try Self.pair()
+    let folder = try encoderPair()
     let base = [folder.path("encoder_model_int8.onnx"), "--ep", "embedded", "--runs", "1"]
     _ = try Validated.run(base + ["--min-sqnr", "15", "--min-cosine", "0.9", "--max-latency", "600000"])
     for (limit, words) in [
@@ -114,7 +115,7 @@ struct ValidateTests {
   @Test(
     "--static runs nothing; for an NPU it says what HTP refuses, and with --require-npu that is exit code 3")
   func staticCheck() throws {
-    let folder = try Self.pair()
+    let folder = try encoderPair()
     let path = folder.path("encoder_model_int8.onnx")
     let plain = try Validated.run([path, "--static"])
     #expect(plain.models[0].run == nil && plain.models[0].findings.isEmpty)
@@ -189,7 +190,7 @@ struct ValidateTests {
 
   @Test("Keys of a manifest lead to the model, its providers and its original; no word means all entries")
   func manifest() throws {
-    let folder = try Self.pair()
+    let folder = try encoderPair()
     let entry = { (file: String) in "{\"path\": \"\(file)\", \"ep\": [\"QNN\", \"CUDA\", \"CPU\"]}" }
     let manifest = """
       {"tiny": \(entry("encoder_model.onnx")), "tiny_quantized": \(entry("encoder_model_int8.onnx"))}
@@ -209,7 +210,7 @@ struct ValidateTests {
 
   @Test("In a set one damaged model does not hide the others, and its exit code counts")
   func sets() throws {
-    let folder = try Self.pair()
+    let folder = try encoderPair()
     try folder.write([1, 2, 3], to: "broken.onnx")
     let found = try Validated.run([folder.path, "--ep", "embedded", "--runs", "1"], exitCode: 2)
     #expect(found.models.map(\.passes) == [false, true, true])
@@ -221,7 +222,7 @@ struct ValidateTests {
 
   @Test("The page is written whole, and a place where it cannot be is known before the work")
   func page() throws {
-    let folder = try Self.pair()
+    let folder = try encoderPair()
     let page = folder.path("report.html")
     let result = try WhisperQBinary.run(
       ["validate", folder.path("encoder_model_int8.onnx"), "--ep", "embedded", "--layers", "--report", page])
@@ -238,7 +239,7 @@ struct ValidateTests {
 
   @Test("An interrupt ends the run and leaves nothing behind")
   func interrupt() throws {
-    let folder = try Self.pair()
+    let folder = try encoderPair()
     let before = try folder.names()
     let result = try WhisperQBinary.run(
       [
@@ -323,5 +324,20 @@ struct ValidateRuntimeTests {
     let dynamic = try Validated.run(
       [Quantized.layout("optimum/decoder_model_merged.onnx"), "--require-npu"] + runtime, exitCode: 3)
     #expect(dynamic.models[0].objections[0].kind == "provider")
+  }
+
+  @Test("What ran whole on the NPU is not called refused, whatever the rules expected")
+  func settledRefusals() throws {
+    let runtime = try FetchedRuntime.options(needsQNN: true)
+    let folder = try encoderPair()
+    let path = folder.path("encoder_model_int8.onnx")
+    let found = try Validated.run([path, "--require-npu", "--no-reference"] + runtime)
+    let engine = try #require(found.models[0].run?.engine)
+    #expect(engine.shares.map(\.provider) == ["QNNExecutionProvider"])
+    #expect(engine.shares[0].nodes > 0)
+    let text = try WhisperQBinary.run(["validate", path, "--static", "--require-npu"] + runtime)
+    #expect(text.exitCode == 3 && text.stdout.contains("the NPU refuses"), "without a run the rules speak")
+    #expect(!found.models[0].findings.contains { $0.severity == "refused" })
+    #expect(found.models[0].notes.contains { $0.contains("QNN took every node") })
   }
 }
