@@ -1,6 +1,8 @@
-"""Prints how many tests of a run were cancelled or skipped, by reason, from Swift Testing's event stream.
+"""Prints what went wrong in a run of the tests, and how many of them were cancelled or skipped, by reason.
 
-usage: count_skipped_tests.py EVENTS
+Reads Swift Testing's event stream, so that both stand at the end of a long log.
+
+usage: summarize_tests.py EVENTS
 """
 
 import collections
@@ -15,15 +17,19 @@ def reason(event):
     return text.split(": ", 1)[1].strip('"') if ": " in text else "no reason given"
 
 
-def count(lines):
+def problems(events):
+    """Each recorded issue: the test, and what its messages say."""
+    for event in events:
+        if event.get("kind") == "issueRecorded":
+            text = "\n    ".join(message["text"] for message in event.get("messages", []))
+            yield f"{event.get('testID', 'outside every test')}\n    {text}"
+
+
+def count(events):
     """How many tests, or cases of a test with arguments, did not run to their end, by reason."""
     cancelled_tests, cancelled_cases, reasons = set(), [], collections.Counter()
-    for line in lines:
-        record = json.loads(line)
-        event = record.get("payload", {})
+    for event in events:
         kind, test = event.get("kind"), event.get("testID")
-        if record.get("kind") != "event":
-            continue
         if kind == "testCancelled":
             cancelled_tests.add(test)
         elif kind == "testCaseCancelled":
@@ -39,7 +45,14 @@ def count(lines):
 
 def main():
     text = pathlib.Path(sys.argv[1]).read_text(encoding="utf-8")
-    reasons = count(line for line in text.splitlines() if line.strip())
+    records = [json.loads(line) for line in text.splitlines() if line.strip()]
+    events = [record.get("payload", {}) for record in records if record.get("kind") == "event"]
+    failed = list(problems(events))
+    if failed:
+        print(f"Issues: {len(failed)}")
+        for problem in failed:
+            print(f"  {problem}")
+    reasons = count(events)
     print(f"Tests cancelled or skipped: {sum(reasons.values())}")
     for text, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
         print(f"  {number} x {text}")

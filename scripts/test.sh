@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds and runs the tests; installs what they need first, and ends with the count of tests that did not run.
+# Builds and runs the tests; installs what they need first, and ends with the issues and the count of tests that did not run.
 # usage: scripts/test.sh [arguments of swift test, for example --filter ConsoleTests]
 # WHISPERQ_TEST_OFFLINE=1 installs nothing: tests that need what is not there are cancelled.
 set -euo pipefail
@@ -19,5 +19,5 @@ swift build --build-tests
 status=0
 swift test --skip-build --disable-xctest --event-stream-output-path "$events" --event-stream-version 6.3 "$@" \
   </dev/null || status=$?
-python3 scripts/count_skipped_tests.py "$events"
+python3 scripts/summarize_tests.py "$events"
 exit "$status"

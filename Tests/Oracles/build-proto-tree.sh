@@ -24,6 +24,8 @@ if [ -x "$program" ] && [ "$program" -nt "$schema" ] && [ "$program" -nt "$root/
 fi
 work=$(mktemp -d "$root/.oracle/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+# A signal ends the script through EXIT, too; plain sh would skip it.
+trap 'exit 1' HUP INT TERM
 protoc-c --proto_path="$(dirname "$schema")" --c_out="$work" onnx-ml.proto
 cc -std=c11 -O2 -Wall -Wextra -Werror -I"$work" -o "$work/proto-tree" \
   "$root/Tests/Oracles/proto_tree.c" "$work/onnx-ml.pb-c.c" -lprotobuf-c
