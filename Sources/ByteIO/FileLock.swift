@@ -22,14 +22,15 @@ public struct FileLock: ~Copyable {
     self.filePath = filePath
   }
 
-  /// Waits until no one else holds the lock; gives up with `ByteIOError.Reason.locked` after `timeout`.
+  /// Waits until no one else holds the lock; gives up with `ByteIOError.Reason.locked` when for the length of
+  /// `timeout` nothing in the folder has changed: holders that come and go, and change it, are no reason to give up.
   public init(folder: String, timeout: Duration = .seconds(120)) throws(ByteIOError) {
     let shown = folder.isEmpty ? "." : folder
     let opened = retryingInterrupts { unsafe open(shown, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     guard opened >= 0 else {
       throw ByteIOError(.system(operation: "open the folder", code: lastSystemError), path: shown)
     }
-    switch Self.wait(for: opened, timeout: timeout) {
+    switch Self.wait(for: opened, in: shown, timeout: timeout) {
     case .held:
       self.init(descriptor: opened, filePath: nil)
     case .refused:
@@ -43,13 +44,12 @@ public struct FileLock: ~Copyable {
 
   /// The same with a file of its own, which is there only while someone holds the lock.
   package init(file path: String, timeout: Duration) throws(ByteIOError) {
-    let deadline = ContinuousClock.now + timeout
     while true {
       let opened = retryingInterrupts { unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666) }
       guard opened >= 0 else {
         throw ByteIOError(.system(operation: "create the lock file", code: lastSystemError), path: path)
       }
-      switch Self.wait(for: opened, timeout: max(.zero, deadline - ContinuousClock.now)) {
+      switch Self.wait(for: opened, in: folder(of: path), timeout: timeout) {
       case .held: break
       case .refused:
         let code = lastSystemError
@@ -79,16 +79,33 @@ public struct FileLock: ~Copyable {
 
   private enum Outcome { case held, refused, timedOut }
 
-  /// Tries until it has the lock; the pauses grow, and differ, so that many who wait do not wake together.
-  private static func wait(for descriptor: Int32, timeout: Duration) -> Outcome {
-    let deadline = ContinuousClock.now + timeout
+  /// Tries until it has the lock; the pauses grow, and differ, so that many who wait neither wake together nor
+  /// keep the processor from the one who works.
+  private static func wait(for descriptor: Int32, in folder: String, timeout: Duration) -> Outcome {
+    var lastChange = changeTime(of: folder)
+    var deadline = ContinuousClock.now + timeout
     var pause: UInt32 = 500
     while true {
       if retryingInterrupts({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 { return .held }
       guard lastSystemError == EWOULDBLOCK else { return .refused }
-      if ContinuousClock.now >= deadline { return .timedOut }
+      if ContinuousClock.now >= deadline {
+        let change = changeTime(of: folder)
+        if change == lastChange { return .timedOut }
+        (lastChange, deadline) = (change, ContinuousClock.now + timeout)
+      }
       usleep(UInt32.random(in: pause / 2...pause))
-      pause = min(pause * 2, 16_000)
+      pause = min(pause * 2, 200_000)
     }
+  }
+
+  /// When names in a folder changed last, as seconds and nanoseconds; nil when the system does not tell.
+  private static func changeTime(of folder: String) -> [Int]? {
+    var status = stat()
+    guard unsafe stat(folder.isEmpty ? "." : folder, &status) == 0 else { return nil }
+    #if canImport(Darwin)
+      return [status.st_mtimespec.tv_sec, status.st_mtimespec.tv_nsec]
+    #else
+      return [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+    #endif
   }
 }
