@@ -43,6 +43,7 @@ let package = Package(
     room("ByteIO"),
     room("Tensors", ["ByteIO"]),
     room("Console"),
+    room("JSONDocuments"),
     // file
     room("ProtobufWire"),
     room("ONNXFile", ["ByteIO", "ProtobufWire", "Tensors"]),
@@ -61,25 +62,27 @@ let package = Package(
     .target(name: "COnnxRuntime"),
     room("OnnxRuntimeBackend", ["ByteIO", "COnnxRuntime", "ModelBackend", "Tensors"]),
     // speech
-    room("Whisper", ["ONNXGraph", "Tensors"]),
+    .systemLibrary(name: "CZlib"),
+    room("Whisper", ["ByteIO", "CZlib", "JSONDocuments", "Kernels", "ModelBackend", "ONNXGraph", "Tensors"]),
     // report
     room("Validation", ["Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors"]),
     // store
-    .systemLibrary(name: "CZlib"),
     .target(name: "CCurl"),
-    room("ModelStore", ["ByteIO", "CCurl", "CZlib", .product(name: "Crypto", package: "swift-crypto")]),
+    room(
+      "ModelStore",
+      ["ByteIO", "CCurl", "CZlib", "JSONDocuments", .product(name: "Crypto", package: "swift-crypto")]),
     // flow
     room(
       "Pipeline",
       [
-        "ByteIO", "CPUBackend", "Kernels", "ModelBackend", "ModelStore", "ONNXFile", "ONNXGraph",
+        "ByteIO", "CPUBackend", "JSONDocuments", "Kernels", "ModelBackend", "ModelStore", "ONNXFile", "ONNXGraph",
         "OnnxRuntimeBackend", "QuantPlan", "Quantize", "Tensors", "Validation", "Whisper",
       ]),
     // face
     room(
       "WhisperQCommands",
       [
-        "Console", "ModelBackend", "ModelStore", "Pipeline", "QuantPlan", "Quantize", "Validation",
+        "Console", "JSONDocuments", "ModelBackend", "ModelStore", "Pipeline", "QuantPlan", "Quantize", "Validation",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "whisperq", dependencies: ["WhisperQCommands"], swiftSettings: house),
@@ -88,20 +91,23 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: house),
     tests("ByteIOTests", ["ByteIO", "TestSupport"]),
     tests("ConsoleTests", ["Console"]),
+    tests("JSONDocumentsTests", ["JSONDocuments", "TestSupport"]),
     tests("ProtobufWireTests", ["ProtobufWire", "TestSupport"]),
     tests("ONNXFileTests", ["ByteIO", "ONNXFile", "Tensors", "TestSupport"]),
     tests("ONNXGraphTests", ["ByteIO", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport"]),
     tests("KernelsTests", ["Kernels"]),
     tests("QuantPlanTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Tensors", "TestSupport"]),
     tests("QuantizeTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "TestSupport"]),
-    tests("WhisperTests", ["ByteIO", "ONNXFile", "ONNXGraph", "Tensors", "Whisper", "TestSupport"]),
+    tests(
+      "WhisperTests",
+      ["ByteIO", "JSONDocuments", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "Whisper", "TestSupport"]),
     tests(
       "CPUBackendTests",
       ["ByteIO", "CPUBackend", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport"]),
     tests(
       "ValidationTests",
       ["ByteIO", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport", "Validation"]),
-    tests("ModelStoreTests", ["ByteIO", "ModelStore", "TestSupport"]),
+    tests("ModelStoreTests", ["ByteIO", "JSONDocuments", "ModelStore", "TestSupport"]),
     tests(
       "OnnxRuntimeBackendTests", ["ModelBackend", "OnnxRuntimeBackend", "Tensors", "TestSupport"]),
     tests("EndToEndTests", ["TestSupport", "whisperq"]),

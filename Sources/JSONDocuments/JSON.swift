@@ -116,5 +116,5 @@ public struct JSONNumber: Sendable, Equatable {
 extension String {
   /// Whether two texts are the same bytes; `==` would call "é" equal to "e" with an accent after it, which are
   /// different keys.
-  func hasSameBytes(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+  public func hasSameBytes(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 }

@@ -1,4 +1,5 @@
 import ByteIO
+import JSONDocuments
 import ModelStore
 
 /// What follows when the files are in their places: the folder for results, and the manifest.

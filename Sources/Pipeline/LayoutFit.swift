@@ -1,4 +1,5 @@
 import ByteIO
+import JSONDocuments
 import ModelStore
 import Whisper
 

@@ -1,4 +1,5 @@
 import ByteIO
+import JSONDocuments
 import ModelStore
 
 /// Something that a check found in a manifest.

@@ -1,3 +1,4 @@
+import JSONDocuments
 import ModelStore
 
 extension ManifestExport.Configuration {

@@ -1,3 +1,4 @@
+import JSONDocuments
 import ModelStore
 
 /// What a manifest says about a model, read from the model.

@@ -1,4 +1,5 @@
 import ByteIO
+public import JSONDocuments
 public import ModelStore
 
 /// What becomes of an entry.

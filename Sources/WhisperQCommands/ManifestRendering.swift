@@ -1,4 +1,5 @@
 import Console
+import JSONDocuments
 import ModelStore
 import Pipeline
 

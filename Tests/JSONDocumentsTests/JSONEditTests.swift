@@ -1,4 +1,4 @@
-import ModelStore
+import JSONDocuments
 import TestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-import ModelStore
+import JSONDocuments
 import TestSupport
 
 /// JSON texts as people and programs lay them out, and random edits of them.

@@ -1,4 +1,5 @@
 import Foundation
+import JSONDocuments
 import ModelStore
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 import ByteIO
+import JSONDocuments
 
 /// What an assembly is about to do, as its file says it.
 struct AssemblyPlan: Equatable {

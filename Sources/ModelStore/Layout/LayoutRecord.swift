@@ -1,4 +1,5 @@
 import ByteIO
+import JSONDocuments
 
 /// What a layout holds and where it came from; written beside the files, so that a later run knows what is
 /// missing.

@@ -1,5 +1,6 @@
 import ByteIO
 import Crypto
+import JSONDocuments
 
 /// The hidden folder in the models folder that the files of one source are brought to.
 ///

@@ -1,3 +1,5 @@
+public import JSONDocuments
+
 /// A manifest's text with its entries: reading is typed, editing touches only what it must.
 public struct Manifest: Sendable {
   public private(set) var document: JSONDocument

@@ -1,3 +1,5 @@
+public import JSONDocuments
+
 /// A model that an application can load, as the manifest describes it. What the file does not say is nil.
 public struct ManifestEntry: Sendable, Equatable {
   public let key: String

@@ -1,4 +1,5 @@
 public import ByteIO
+public import JSONDocuments
 
 /// Why a manifest could not be read or changed.
 public struct ManifestError: Error, Equatable, Sendable {

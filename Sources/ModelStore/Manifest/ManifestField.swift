@@ -1,3 +1,5 @@
+public import JSONDocuments
+
 /// The fields of a manifest's entry that have a meaning; others are carried along.
 public enum ManifestField: String, CaseIterable, Sendable {
   /// The model file.
@@ -106,7 +108,7 @@ public enum ManifestField: String, CaseIterable, Sendable {
   }
 
   static func parsed(_ text: String) -> JSON? {
-    try? JSONParser.parse(Array(text.utf8), source: "value").value
+    (try? JSONDocument(Array(text.utf8), source: "value"))?.root.value
   }
 
   private static func trimmed(_ text: String) -> String {

@@ -1,4 +1,5 @@
 import ByteIO
+import JSONDocuments
 
 /// A manifest on disk, shared with other programs: every change reads the file again under a lock, and replaces
 /// it as a whole.

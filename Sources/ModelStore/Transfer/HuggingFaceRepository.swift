@@ -1,4 +1,5 @@
 import ByteIO
+import JSONDocuments
 
 /// Lists the files of a repository on a Hugging Face server and says where each is fetched (source: the server's
 /// public API, `/api/models/{repository}/tree/{revision}` and `/{repository}/resolve/{revision}/{path}`).
