@@ -65,7 +65,7 @@ let package = Package(
     .systemLibrary(name: "CZlib"),
     room("Whisper", ["ByteIO", "CZlib", "JSONDocuments", "Kernels", "ModelBackend", "ONNXGraph", "Tensors"]),
     // report
-    room("Validation", ["Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors"]),
+    room("Validation", ["Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "Whisper"]),
     // store
     .target(name: "CCurl"),
     room(
@@ -83,6 +83,7 @@ let package = Package(
       "WhisperQCommands",
       [
         "Console", "JSONDocuments", "ModelBackend", "ModelStore", "Pipeline", "QuantPlan", "Quantize", "Validation",
+        "Whisper",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "whisperq", dependencies: ["WhisperQCommands"], swiftSettings: house),
