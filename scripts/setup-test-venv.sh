@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Makes `.venv-test`, the Python that tests ask for a second opinion (onnx, onnxruntime, numpy, jsonschema,
-# PyYAML), at pinned versions. A second call takes no time. usage: scripts/setup-test-venv.sh
+# Makes `.venv-test`, the Python that tests ask for a second opinion (onnx, onnxruntime, numpy, jsonschema, PyYAML,
+# tokenizers and transformers without torch), at pinned versions. A second call takes no time. usage: scripts/setup-test-venv.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-requirements="onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6 jsonschema==4.26.0 PyYAML==6.0.3"
+requirements="onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6 jsonschema==4.26.0 PyYAML==6.0.3
+  tokenizers==0.22.2 transformers==4.57.6 regex==2026.11.15"
 folder=.venv-test
 stamp="$folder/whisperq-requirements"
 
