@@ -8,6 +8,7 @@ the same function. The weights are random; nothing here transcribes speech.
 
     python scripts/export_small_models.py --layouts              Tests/Resources/layouts/   (about 1 minute)
     python scripts/export_small_models.py --layouts sherpa fp16  only these
+    python scripts/export_small_models.py --generation           Tests/Resources/layouts/generation.json
     python scripts/export_small_models.py --demo                 models/whisper_demo_onnx/  (about 20 seconds)
 
 Every file passes onnx.checker, runs in ONNX Runtime, and gives the logits of the PyTorch model (see
@@ -820,6 +821,63 @@ def write_reference(path, models):
     path.write_text(text + "\n", "utf-8")
 
 
+# MARK: what transformers writes
+
+GENERATION = dict(
+    bos_token_id=256, eos_token_id=256, pad_token_id=256, decoder_start_token_id=257, is_multilingual=True,
+    lang_to_id={"<|en|>": 258, "<|pt|>": 259}, task_to_id={"translate": 260, "transcribe": 261},
+    no_timestamps_token_id=265, prev_sot_token_id=263, max_initial_timestamp_index=20, max_length=448,
+    suppress_tokens=[257, 258, 259, 260, 261, 262, 263, 264], begin_suppress_tokens=[220, 256])
+CASES = [dict(language="en", task="transcribe", return_timestamps=False),
+         dict(language="pt", task="translate", return_timestamps=False),
+         dict(language="pt", task="transcribe", return_timestamps=True)]
+NEW_TOKENS = 40
+
+
+def tone():
+    """Three seconds of a rising triangle wave with pauses, as 16-bit samples that integers alone compute."""
+    n = np.arange(48000, dtype=np.int64)
+    wave = np.abs((n * (300 + n // 40)) % 32768 - 16384) - 8192
+    return np.where(n // 4000 % 3 == 2, 0, wave).astype(np.int16)
+
+
+def generate(model):
+    """Tokens of transformers' greedy search over one window for each case, without prompt and end of text."""
+    from transformers import GenerationMixin
+    from transformers.generation.logits_process import (
+        SuppressTokensAtBeginLogitsProcessor, SuppressTokensLogitsProcessor, WhisperTimeStampLogitsProcessor)
+    for name, value in GENERATION.items():
+        setattr(model.generation_config, name, value)
+    settings = model.generation_config
+    features = WhisperFeatureExtractor()(tone().astype(np.float32) / 32768, sampling_rate=16000, return_tensors="pt")
+    for case in CASES:
+        prompt = [257, settings.lang_to_id[f"<|{case['language']}|>"], settings.task_to_id[case["task"]]]
+        processors = [SuppressTokensLogitsProcessor(GENERATION["suppress_tokens"])]
+        if case["return_timestamps"]:
+            processors.append(WhisperTimeStampLogitsProcessor(settings, begin_index=len(prompt)))
+        else:
+            prompt.append(GENERATION["no_timestamps_token_id"])
+        processors.append(SuppressTokensAtBeginLogitsProcessor(GENERATION["begin_suppress_tokens"], len(prompt)))
+        settings.suppress_tokens = settings.begin_suppress_tokens = None
+        out = GenerationMixin.generate(
+            model, features.input_features, decoder_input_ids=torch.tensor([prompt]), num_beams=1, do_sample=False,
+            logits_processor=processors, max_new_tokens=NEW_TOKENS)
+        tokens = [int(token) for token in out[0]][len(prompt):]
+        yield dict(case, tokens=[token for token in tokens if token != 256])
+
+
+def make_generation():
+    content = {"audio": "16,000 Hz, 16 bit: abs(n * (300 + n / 40) mod 32768 - 16384) - 8192 in integers, n = 0...47999,"
+                        " 0 where n / 4000 mod 3 is 2",
+               "new_tokens": NEW_TOKENS, "generation_config": GENERATION}
+    for name, shape in (("d_model 32", SMALL), ("d_model 16", NARROW)):
+        content[name] = list(generate(build(shape)))
+    text = json.dumps(content, indent=2)
+    text = re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", text)
+    (LAYOUTS / "generation.json").write_text(text + "\n", "utf-8")
+    print(text)
+
+
 def make_demo(work):
     model = build(DEMO_SHAPE)
     export_optimum(model, work / "demo", work)
@@ -855,9 +913,10 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layouts", nargs="*", metavar="NAME", help="make these layouts (none named: all)")
     parser.add_argument("--demo", action="store_true", help="make the demo model")
+    parser.add_argument("--generation", action="store_true", help="write what transformers' greedy search gives")
     args = parser.parse_args()
-    if args.layouts is None and not args.demo:
-        parser.error("give --layouts or --demo")
+    if args.layouts is None and not args.demo and not args.generation:
+        parser.error("give --layouts, --generation or --demo")
     if os.environ.get("PYTHONHASHSEED") != "0":  # Optimum's merge of the decoders walks over sets
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"PYTHONHASHSEED": "0"})
     logging.disable(logging.WARNING)
@@ -865,6 +924,8 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         if args.layouts is not None:
             make_layouts(args.layouts, Path(work) / "layouts")
+        if args.generation:
+            make_generation()
         if args.demo:
             make_demo(Path(work) / "demo")
 

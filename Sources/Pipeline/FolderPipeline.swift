@@ -40,6 +40,13 @@ public enum FolderPipeline {
       models: models, sidecars: files.filter { !$0.hasSuffix(".onnx") && !data.contains($0) })
   }
 
+  /// All files of a folder and the folders in it, relative to it; hidden ones are left out.
+  static func files(of path: String) throws(PipelineError) -> [String] {
+    var files: [String] = []
+    try list(path, prefix: "", except: [identity(ofPath: path)].compactMap { $0 }, into: &files)
+    return files
+  }
+
   private static func list(
     _ root: String, prefix: String, except avoided: [FileIdentity], into files: inout [String]
   ) throws(PipelineError) {

@@ -195,7 +195,7 @@ enum LayoutTexts {
   private static let limit = 64 << 20
 
   static func json(_ path: String, shown: String) throws(PipelineError) -> JSON {
-    guard let bytes = bytes(path) else {
+    guard let bytes = FileText.bytes(path, limit: limit) else {
       throw PipelineError(
         "\(shown): this file cannot be read, or is longer than \(limit) bytes", .inputOutput)
     }
@@ -206,14 +206,7 @@ enum LayoutTexts {
     }
   }
 
-  static func text(_ path: String) -> String? { bytes(path).map { String(decoding: $0, as: UTF8.self) } }
-
-  private static func bytes(_ path: String) -> [UInt8]? {
-    guard let file = try? MappedFile(path: path), file.byteCount <= limit else { return nil }
-    var result: [UInt8] = []
-    result.reserveCapacity(file.byteCount)
-    let span = file.bytes
-    for index in span.indices { result.append(span[index]) }
-    return result
+  static func text(_ path: String) -> String? {
+    FileText.bytes(path, limit: limit).map { String(decoding: $0, as: UTF8.self) }
   }
 }

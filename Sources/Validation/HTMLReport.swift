@@ -12,6 +12,16 @@ public enum HTMLReport {
       ? "\(reports.count) of \(reports.count) models pass"
       : "\(failed) of \(reports.count) models do not pass"
     let body: HTMLText = """
+      <p class="summary \(failed == 0 ? "good" : "bad")">\(summary)</p>
+      \(overview(reports))
+      \(reports.enumerated().map { section($1, number: $0 + 1) })
+      """
+    return document(title: title, body: body)
+  }
+
+  /// A page around what a report says.
+  static func document(title: String, body: HTMLText) -> String {
+    let page: HTMLText = """
       <!doctype html>
       <html lang="en">
       <head>
@@ -24,15 +34,13 @@ public enum HTMLReport {
       <body>
       <main>
       <h1>\(title)</h1>
-      <p class="summary \(failed == 0 ? "good" : "bad")">\(summary)</p>
-      \(overview(reports))
-      \(reports.enumerated().map { section($1, number: $0 + 1) })
+      \(body)
       </main>
       </body>
       </html>
 
       """
-    return body.markup
+    return page.markup
   }
 
   /// All models in one table, when there are several.

@@ -33,6 +33,7 @@ enum HTMLStyle {
     .s2 { fill: var(--s2); background: var(--s2); } .s3 { fill: var(--s3); background: var(--s3); }
     .legend { list-style: none; padding: 0; margin: 4px 0; display: flex; flex-wrap: wrap; gap: 18px; font-size: 13px; }
     .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; }
+    del { color: var(--bad); } ins { color: var(--good); text-decoration: none; border-bottom: 1px solid; }
     details { margin: 6px 0; } summary { cursor: pointer; color: var(--faint); }
     """
 }

@@ -9,6 +9,8 @@ struct HTMLText: ExpressibleByStringLiteral, ExpressibleByStringInterpolation, S
 
   init() { markup = "" }
 
+  init(joining parts: [HTMLText]) { markup = parts.map(\.markup).joined() }
+
   static func += (left: inout HTMLText, right: HTMLText) { left.markup += right.markup }
 
   /// Literal parts are markup; what is interpolated is text and becomes escaped, unless it is markup itself.

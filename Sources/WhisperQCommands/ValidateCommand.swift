@@ -126,7 +126,7 @@ public struct ValidateCommand: ParsableCommand {
     request.limits.minimumSQNR = limits.minSqnr
     request.limits.minimumCosine = limits.minCosine
     request.limits.maximumLatency = limits.maxLatency.map { $0 / 1000 }
-    if let report { try HTMLReportFile.checkPlace(report) }
+    if let report { try ResultFile.checkPlace(report, option: "--report") }
     let progress = ModelProgress(label: "validating")
     let reports = try ValidatePipeline.run(
       request, observer: ValidateObserver(began: progress.begin, finished: { progress.finished($0.path) }))
@@ -140,7 +140,7 @@ public struct ValidateCommand: ParsableCommand {
         isTerminal: output.kind == .terminal, isVerbose: verbose, width: output.width, colors: output.colors)
       try output.write(rendering.text(reports))
     }
-    if let report { try HTMLReportFile.write(reports, to: report) }
+    if let report { try ResultFile.write(HTMLReport.page(reports), to: report) }
     if status != .done { throw ExitCode(status.rawValue) }
   }
 }

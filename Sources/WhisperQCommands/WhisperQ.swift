@@ -27,7 +27,8 @@ public struct WhisperQ: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       DownloadLayoutCommand.self, QuantizeCommand.self, InspectCommand.self, ValidateCommand.self,
-      BenchCommand.self, DoctorCommand.self, ManifestCommand.self,
+      BenchCommand.self, TranscribeCommand.self, EvaluateCommand.self, DoctorCommand.self,
+      ManifestCommand.self,
     ])
 
   public init() {}

@@ -1,0 +1,299 @@
+import ByteIO
+import ModelBackend
+import ModelStore
+import ONNXGraph
+import Validation
+import Whisper
+
+/// Finds the files of one Whisper, and opens those that decoding needs.
+struct SpeechLoader {
+  private let choice: SpeechChoice
+  private var candidates: [Candidate] = []
+  /// Where a tokenizer may be, the likeliest first.
+  private var tokenizerFolders: [String] = []
+  private var notes: [String] = []
+
+  /// A file that was named, or that a named folder holds.
+  private struct Candidate {
+    let model: LoadedModel
+    let entry: ManifestEntry?
+    /// Whether it was named itself, so that nothing takes its place.
+    let isNamed: Bool
+
+    var part: WhisperPart { model.description.part }
+    var file: SpeechFile {
+      SpeechFile(
+        name: model.path, description: model.description,
+        outputs: model.graph[model.graph.root].outputs.map { model.graph[$0].name })
+    }
+  }
+
+  init(_ choice: SpeechChoice) throws(PipelineError) {
+    self.choice = choice
+    try choice.backends.validated()
+    if choice.models.isEmpty {
+      throw PipelineError(
+        "no model is named; name the folder of a model, or keys of the manifest, with --model", .usage)
+    }
+    for word in try names() { try add(word) }
+  }
+
+  /// Opens everything.
+  mutating func load() throws(PipelineError) -> LoadedSpeech {
+    let chosen = try chosenCandidates()
+    let plan: SpeechPlan
+    do { plan = try SpeechPlan(chosen.map(\.file)) } catch { throw PipelineError(error) }
+    for candidate in chosen
+    where candidate.isNamed && !plan.files.contains(where: { $0.name == candidate.model.path }) {
+      notes.append("\(candidate.model.path) (\(candidate.part.title)) is not needed")
+    }
+    let (tokenizer, settings, tokenizerPath) = try readTokenizer(plan, chosen)
+    var reports: [SpeechPartReport] = []
+    do {
+      let model = try SpeechModel(plan) { file in
+        guard let candidate = chosen.first(where: { $0.model.path == file.name }) else {
+          throw PipelineError("\(file.name): the file was lost", .internal)
+        }
+        let opened = try open(candidate)
+        reports.append(
+          SpeechPartReport(
+            path: file.name, part: candidate.part, byteCount: candidate.model.byteCount,
+            engine: opened.engine,
+            loadSeconds: opened.loadSeconds))
+        return SpeechPart(name: file.name, description: file.description, session: opened.session)
+      }
+      return LoadedSpeech(
+        transcriber: try Transcriber(model, tokenizer, settings), parts: reports,
+        tokenizerPath: tokenizerPath,
+        notes: notes)
+    } catch let error as PipelineError {
+      throw error
+    } catch let error as DecodingError {
+      throw PipelineError(error)
+    } catch {
+      throw PipelineError("\(choice.title): \(error)", .internal)
+    }
+  }
+
+  // MARK: Names
+
+  /// The words, with a name that is no key itself replaced by the keys of its parts.
+  private func names() throws(PipelineError) -> [String] {
+    let file = ManifestFile(path: choice.manifestPath ?? ManifestFile.usualPath)
+    let manifest = file.exists ? try? file.read() : nil
+    return choice.models.flatMap { word -> [String] in
+      guard let manifest, !ModelReference.isPath(word), !manifest.contains(word) else { return [word] }
+      for ending in ["", "_quantized"] {
+        // `whisper_demo_quantized` means the quantized parts of `whisper_demo`.
+        guard word.hasSuffix(ending) else { continue }
+        let stem = word.dropLast(ending.count)
+        let keys = ["\(stem)_encoder\(ending)", "\(stem)_decoder\(ending)"]
+        if keys.allSatisfy(manifest.contains) { return keys }
+      }
+      return [word]
+    }
+  }
+
+  private mutating func add(_ word: String) throws(PipelineError) {
+    let source = try ModelReference.resolve(word, manifestPath: choice.manifestPath)
+    if kind(ofPath: source.path) == .folder {
+      tokenizerFolders.append(source.path)
+      for name in try FolderPipeline.contents(of: source.path).models {
+        let model = try LoadedModel(path: joined(source.path, name), followsLinks: choice.followsLinks)
+        // A folder may hold other models, too.
+        if model.description.part == .unknown { continue }
+        candidates.append(Candidate(model: model, entry: nil, isNamed: false))
+      }
+      return
+    }
+    let model = try LoadedModel(path: source.path, followsLinks: choice.followsLinks)
+    candidates.append(Candidate(model: model, entry: source.entry, isNamed: true))
+    var home = folder(of: source.path)
+    // The layout keeps encoder and decoder one folder below the tokenizer.
+    for _ in 0..<2 {
+      tokenizerFolders.append(home.isEmpty ? "." : home)
+      if home.isEmpty { break }
+      home = folder(of: home)
+    }
+    originFolders(of: source)
+    try addCompanion(of: model)
+  }
+
+  /// The folders of the models that a quantized one was made from.
+  private mutating func originFolders(of source: ModelReference) {
+    var entry = source.entry
+    for _ in 0..<4 {
+      guard let key = entry?.source,
+        let origin = try? ModelReference.resolve(key, manifestPath: choice.manifestPath)
+      else { return }
+      let home = folder(of: origin.path)
+      tokenizerFolders += [home, folder(of: home)]
+      entry = origin.entry
+    }
+  }
+
+  /// A decoder without a past is much faster with the file that goes on from its caches: of the same name with
+  /// `with_past` in it, beside it.
+  private mutating func addCompanion(of model: LoadedModel) throws(PipelineError) {
+    guard model.description.part == .decoder || model.description.part == .decoderInit else { return }
+    let home = folder(of: model.path)
+    let name = fileName(of: model.path)
+    guard let names = try? ByteIO.names(inFolder: home.isEmpty ? "." : home) else { return }
+    for other in names where other != name && other.hasSuffix(".onnx") {
+      guard Self.isCompanion(other, of: name) else { continue }
+      guard let found = try? LoadedModel(path: joined(home, other), followsLinks: choice.followsLinks),
+        found.description.part == .decoderWithPast
+      else { continue }
+      candidates.append(Candidate(model: found, entry: nil, isNamed: false))
+      return
+    }
+  }
+
+  /// `decoder_with_past_model_int8.onnx` goes with `decoder_model_int8.onnx`.
+  static func isCompanion(_ name: String, of first: String) -> Bool {
+    func plain(_ name: String) -> String {
+      var words = name.split { $0 == "_" || $0 == "-" || $0 == "." }.map(String.init)
+      words.removeAll { ["with", "past", "init"].contains($0) }
+      return words.joined(separator: "_")
+    }
+    return name != first && plain(name) == plain(first)
+  }
+
+  // MARK: Choice
+
+  /// One file of each part: the named one, else the wanted or the most precise variant.
+  private mutating func chosenCandidates() throws(PipelineError) -> [Candidate] {
+    var chosen: [Candidate] = []
+    var seen: [WhisperPart] = []
+    for part in candidates.map(\.part) where !seen.contains(part) {
+      seen.append(part)
+      let all = candidates.filter { $0.part == part }
+      let named = all.filter(\.isNamed)
+      if named.count > 1 {
+        throw PipelineError(
+          "\(named.map(\.model.path).joined(separator: " and ")) are both a \(part.title); name one of them",
+          .usage)
+      }
+      if let only = named.first { chosen.append(only) } else { chosen.append(try variant(among: all, part)) }
+    }
+    return chosen
+  }
+
+  private mutating func variant(
+    among all: [Candidate], _ part: WhisperPart
+  ) throws(PipelineError) -> Candidate {
+    let ranked = all.sorted { left, right in
+      let (first, second) = (ModelFileName(left.model.path), ModelFileName(right.model.path))
+      return (first.rank, left.model.path.utf8.count, left.model.path)
+        < (second.rank, right.model.path.utf8.count, right.model.path)
+    }
+    guard let wanted = choice.variant else {
+      if ranked.count > 1 {
+        let others = ranked.dropFirst().map { fileName(of: $0.model.path) }.joined(separator: ", ")
+        notes.append("\(ranked[0].model.path) is taken, not \(others); --variant chooses")
+      }
+      return ranked[0]
+    }
+    if let found = ranked.first(where: { ModelFileName($0.model.path).matches(wanted) }) { return found }
+    // What exists once has no variants.
+    if ranked.count == 1, ModelFileName(ranked[0].model.path).variant == nil {
+      notes.append(
+        "\(ranked[0].model.path) is the only \(part.title), so --variant \(wanted) is not about it")
+      return ranked[0]
+    }
+    let known = ranked.map { ModelFileName($0.model.path).variant ?? "fp32" }.joined(separator: ", ")
+    throw PipelineError("there is no \(part.title) of variant '\(wanted)'; there are \(known)", .usage)
+  }
+
+  // MARK: Tokenizer
+
+  private func readTokenizer(
+    _ plan: SpeechPlan, _ chosen: [Candidate]
+  ) throws(PipelineError) -> (Tokenizer, GenerationSettings, String) {
+    let count = plan.first.description.dimensions.vocabularyCount
+    do {
+      if let path = choice.tokenizer {
+        let home = kind(ofPath: path) == .folder ? path : folder(of: path)
+        return (try .load(path, vocabularySize: count), try GenerationSettings(folder: home), path)
+      }
+      // The folder that was named may hold the tokenizer above or beside the models.
+      var folders = tokenizerFolders
+      for candidate in chosen {
+        let home = folder(of: candidate.model.path)
+        folders += [home.isEmpty ? "." : home, folder(of: home)]
+      }
+      var tried: [String] = []
+      for folder in folders where !folder.isEmpty && !tried.contains(folder) {
+        tried.append(folder)
+        do {
+          let tokenizer = try Tokenizer.load(folder, vocabularySize: count)
+          return (tokenizer, try GenerationSettings(folder: folder), folder)
+        } catch {
+          guard case .noTokenizer = error.reason else { throw error }
+        }
+      }
+      throw PipelineError(
+        "there is no tokenizer (tokenizer.json, vocab.json with merges.txt, *.tiktoken or *tokens.txt) in "
+          + "\(tried.joined(separator: ", ")); put it beside the models, or name it with --tokenizer",
+        .inputOutput)
+    } catch let error as TextError {
+      throw PipelineError(error)
+    } catch let error as PipelineError {
+      throw error
+    } catch {
+      throw PipelineError("\(error)", .internal)
+    }
+  }
+
+  // MARK: Sessions
+
+  private mutating func open(_ candidate: Candidate) throws(PipelineError) -> OpenedModel {
+    var backends = choice.backends
+    let own = candidate.part.hasEncoder ? choice.encoderProviders : choice.decoderProviders
+    if let own {
+      backends.providers = own
+      backends.npu = .optional
+    }
+    let (order, strange) = try backends.order(for: candidate.entry)
+    notes += strange
+    // The encoder's shapes are known; a decoder's grow.
+    var dimensions: [String: Int] = [:]
+    if candidate.part == .encoder {
+      dimensions = (try? ModelFeeds(for: candidate.model.graph))?.dimensions ?? [:]
+    }
+    let opened = try backends.open(
+      candidate.model.graph, path: candidate.model.path, order: order, dimensions: dimensions)
+    for passed in opened.engine.passedOver {
+      notes.append("\(candidate.model.path): not on \(passed.provider): \(passed.error.message)")
+    }
+    return opened
+  }
+}
+
+extension PipelineError {
+  init(_ error: DecodingError) {
+    switch error.reason {
+    case .mismatch: self.init(error.message, .badInput)
+    case .missing: self.init(error.message, .usage)
+    case .request: self.init(error.message, .usage)
+    case .backend(let reason): self.init(error.message, ExitStatus(reason))
+    }
+  }
+
+  init(_ error: TextError) {
+    switch error.reason {
+    case .unreadable(let cause): self = PipelineError(cause)
+    case .unknownLanguage, .absentLanguage, .englishOnly, .absentTask: self.init(error.message, .usage)
+    case .noTokenizer: self.init(error.message, .inputOutput)
+    default: self.init(error.message, .badInput)
+    }
+  }
+
+  init(_ error: AudioError) {
+    switch error.reason {
+    case .file(let cause): self = PipelineError(cause)
+    case .decoderMissing: self.init(error.message, .unsupported)
+    default: self.init(error.message, .badInput)
+    }
+  }
+}

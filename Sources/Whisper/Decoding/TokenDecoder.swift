@@ -1,0 +1,45 @@
+public import Tensors
+
+/// What an encoder made of one window of audio.
+public struct EncodedAudio: Sendable {
+  /// The log-mel features that went in.
+  public let features: TensorContent
+  /// Hidden states, or the caches of the decoder's cross-attention, by output name.
+  public let tensors: [String: TensorContent]
+
+  public init(features: TensorContent, tensors: [String: TensorContent]) {
+    self.features = features
+    self.tensors = tensors
+  }
+}
+
+/// Turns tokens into logits, whatever the layout of its files; remembers the tokens before in caches.
+public protocol TokenDecoder: AnyObject {
+  /// How many tokens fit, prompt and text together; nil when the files do not tell.
+  var tokenLimit: Int? { get }
+  /// Files in the order of use, for reports.
+  var parts: [SpeechPart] { get }
+
+  /// Forgets all tokens and listens to other audio.
+  func begin(_ audio: EncodedAudio) throws(DecodingError)
+
+  /// Reads tokens after those before, and gives for each of them the logits of the token that follows it.
+  ///
+  /// - Returns: one row of as many floats as the vocabulary has tokens, for each token.
+  func step(_ tokens: [Int]) throws(DecodingError) -> [[Float]]
+}
+
+/// Cuts logits [1, t, V], [t, V] or AI Hub's [1, V, 1, 1] into rows.
+func logitRows(_ logits: TensorContent, count: Int, of part: SpeechPart) throws(DecodingError) -> [[Float]] {
+  let values = logits.floatValues
+  // A decoder with a cache may rate the last token only.
+  let dimensions = logits.shape.dimensions
+  let rowCount = dimensions.count == 4 ? 1 : max(1, dimensions.dropLast().reduce(1, *))
+  guard !values.isEmpty, values.count % rowCount == 0, rowCount <= count else {
+    throw DecodingError(
+      .mismatch, "\(part.name): the output 'logits' has the shape \(logits.shape) for \(count) tokens")
+  }
+  let width = values.count / rowCount
+  if rowCount == 1 { return [values] }
+  return (0..<rowCount).map { Array(values[($0 * width)..<(($0 + 1) * width)]) }
+}
