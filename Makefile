@@ -34,4 +34,4 @@ docs:
 	scripts/docs.sh
 
 clean:
-	rm -rf .build Fuzz/.build dist models/whisper_demo_quantized
+	rm -rf .build Fuzz/.build dist .demo

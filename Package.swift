@@ -63,7 +63,7 @@ let package = Package(
     room("OnnxRuntimeBackend", ["ByteIO", "COnnxRuntime", "ModelBackend", "Tensors"]),
     // speech
     .systemLibrary(name: "CZlib"),
-    room("Whisper", ["ByteIO", "CZlib", "JSONDocuments", "Kernels", "ModelBackend", "ONNXGraph", "Tensors"]),
+    room("Whisper", ["ByteIO", "CZlib", "JSONDocuments", "ModelBackend", "ONNXGraph", "Tensors"]),
     // report
     room("Validation", ["Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "Whisper"]),
     // store
@@ -75,14 +75,16 @@ let package = Package(
     room(
       "Pipeline",
       [
-        "ByteIO", "CPUBackend", "JSONDocuments", "Kernels", "ModelBackend", "ModelStore", "ONNXFile", "ONNXGraph",
+        "ByteIO", "CPUBackend", "JSONDocuments", "Kernels", "ModelBackend", "ModelStore", "ONNXFile",
+        "ONNXGraph",
         "OnnxRuntimeBackend", "QuantPlan", "Quantize", "Tensors", "Validation", "Whisper",
       ]),
     // face
     room(
       "WhisperQCommands",
       [
-        "Console", "JSONDocuments", "ModelBackend", "ModelStore", "Pipeline", "QuantPlan", "Quantize", "Validation",
+        "Console", "JSONDocuments", "ModelBackend", "ModelStore", "Pipeline", "QuantPlan", "Quantize",
+        "Validation",
         "Whisper",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -101,7 +103,7 @@ let package = Package(
     tests("QuantizeTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "TestSupport"]),
     tests(
       "WhisperTests",
-      ["ByteIO", "JSONDocuments", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "Whisper", "TestSupport"]),
+      ["ByteIO", "ONNXFile", "ONNXGraph", "Tensors", "Whisper", "TestSupport"]),
     tests(
       "CPUBackendTests",
       ["ByteIO", "CPUBackend", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport"]),

@@ -9,7 +9,6 @@ the same function. The weights are random; nothing here transcribes speech.
     python scripts/export_small_models.py --layouts              Tests/Resources/layouts/   (about 1 minute)
     python scripts/export_small_models.py --layouts sherpa fp16  only these
     python scripts/export_small_models.py --generation           Tests/Resources/layouts/generation.json
-    python scripts/export_small_models.py --demo                 models/whisper_demo_onnx/  (about 20 seconds)
 
 Every file passes onnx.checker, runs in ONNX Runtime, and gives the logits of the PyTorch model (see
 `reference.json`, which tests can compare with); a file that does not stops the script.
@@ -45,10 +44,8 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LAYOUTS = REPOSITORY / "Tests/Resources/layouts"
-DEMO = REPOSITORY / "models/whisper_demo_onnx"
 NARROW = dict(d_model=16, heads=2, ffn=32, layers=2, vocab=320)  # where repository space matters more
 SMALL = dict(d_model=32, heads=2, ffn=64, layers=2, vocab=320)
-DEMO_SHAPE = dict(d_model=128, heads=2, ffn=512, layers=2, vocab=512)
 TOLERANCE = 2e-4  # largest difference to PyTorch, relative to the largest logit
 SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|pt|>", "<|translate|>", "<|transcribe|>",
            "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
@@ -878,45 +875,14 @@ def make_generation():
     print(text)
 
 
-def make_demo(work):
-    model = build(DEMO_SHAPE)
-    export_optimum(model, work / "demo", work)
-    for part, source in (("encoder", "encoder_model.onnx"), ("decoder", "decoder_model_merged.onnx")):
-        path = DEMO / part / f"whisper_{part}.onnx"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(work / "demo" / source, path)
-        finish(path)
-        print(f"{path.relative_to(REPOSITORY)}: {path.stat().st_size:,} bytes")
-    check_optimum_form(work / "demo", reference(model), merged=True, shape=DEMO_SHAPE)
-    shutil.copyfile(work / "demo/config.json", DEMO / "config.json")
-    write_tokenizer(hugging_face_folder(model, work), DEMO / "tokenizer.json")
-
-
-def write_tokenizer(folder, path):
-    """A byte-level tokenizer without merges: each byte is a token, then the special ones and time stamps."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
-    tokens = {text: index for text, index in vocabulary.items() if index < 256}
-    tokenizer = Tokenizer(models.BPE(vocab=tokens, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    rest = sorted((index, text) for text, index in vocabulary.items() if index >= 256)
-    tokenizer.add_special_tokens([AddedToken(text, special=True) for _, text in rest[:10]])
-    tokenizer.add_tokens([AddedToken(text, special=False) for _, text in rest[10:]])
-    if any(tokenizer.token_to_id(text) != index for text, index in vocabulary.items()):
-        raise SystemExit("the tokenizer gives other ids than the vocabulary")
-    tokenizer.save(str(path))
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layouts", nargs="*", metavar="NAME", help="make these layouts (none named: all)")
-    parser.add_argument("--demo", action="store_true", help="make the demo model")
     parser.add_argument("--generation", action="store_true", help="write what transformers' greedy search gives")
     args = parser.parse_args()
-    if args.layouts is None and not args.demo and not args.generation:
-        parser.error("give --layouts, --generation or --demo")
+    if args.layouts is None and not args.generation:
+        parser.error("give --layouts or --generation")
     if os.environ.get("PYTHONHASHSEED") != "0":  # Optimum's merge of the decoders walks over sets
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"PYTHONHASHSEED": "0"})
     logging.disable(logging.WARNING)
@@ -926,8 +892,6 @@ def main():
             make_layouts(args.layouts, Path(work) / "layouts")
         if args.generation:
             make_generation()
-        if args.demo:
-            make_demo(Path(work) / "demo")
 
 
 if __name__ == "__main__":

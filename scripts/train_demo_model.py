@@ -2,40 +2,39 @@
 """Trains the demo model: a small Whisper that understands short commands in English and Portuguese.
 
 The architecture is the real one (transformers' WhisperForConditionalGeneration: 80 mels, a window of 30 s,
-heads of 64, time stamps, a byte-level vocabulary with Whisper's special tokens) with two narrow layers on each
-side. The speech is synthesised with espeak-ng: commands and numbers from a small grammar, many voices.
+heads of 64, time stamps, a byte-level vocabulary with Whisper's special tokens) with two narrow layers on
+each side. The speech is synthesised with espeak-ng: commands and numbers from a small grammar, many voices
+(demo_model_speech.py).
 
     python scripts/train_demo_model.py --output DIR            everything: DIR/whisper_demo_onnx/ and
                                                                DIR/whisper_demo_speech/ (under an hour)
     python scripts/train_demo_model.py --output DIR --quick    a minute of it, to see whether it runs
     python scripts/train_demo_model.py --output DIR --evaluate only the word error rates of what is there
 
-Phases: synthesise (about 5 minutes, kept in --cache if given); train on windows cut to the speech (fast), with
-a second loss that lets the encoder name phonemes (CTC; its layer is thrown away); train on longer windows, then
-on the real ones of 30 s; export with Optimum; transcribe the held-out clips, whose voices and sentences were
-not trained on, with ONNX Runtime. All random numbers are seeded; other processors round differently, so that
-weights agree only roughly from machine to machine.
+Phases: synthesise (about 5 minutes, kept in --cache if given); train on windows cut to the speech (fast),
+with a second loss that lets the encoder name phonemes (CTC; its layer is thrown away); train on longer
+windows, then on the real ones of 30 s; export with Optimum; transcribe the held-out clips, whose voices and
+sentences were not trained on, with ONNX Runtime. All random numbers are seeded; other processors round
+differently, so that weights agree only roughly from machine to machine.
 
 Requirements: espeak-ng 1.51 (apt-get install espeak-ng), Python 3.11 and the packages that
 scripts/export_small_models.py names. No network is used.
 """
 import argparse
-import hashlib
 import json
 import os
 import queue
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-import wave
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait do not burn the other core
+from demo_model_speech import (CLIPS, HELD_OUT_VOICES, MARGIN, RATE, SEED, error_rate, held_out, read_speech,
+                               recipes, sentence, speak_all, training_set, write_speech)
 from export_small_models import export_optimum, finish, session
 import numpy as np
 import torch
@@ -45,8 +44,6 @@ from torch import nn
 from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor
 from transformers import WhisperForConditionalGeneration
 
-SEED = 20
-RATE = 16000
 SHAPE = dict(d_model=128, layers=2, heads=2, ffn=512)
 ORDINARY = 441  # tokens of text; with 10 special ones and 1501 time stamps 1952, a multiple of 16
 FIRST_STAMP = ORDINARY + 10
@@ -54,171 +51,7 @@ SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|pt|>", "<|tran
            "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
 TOKEN = {text: ORDINARY + i for i, text in enumerate(SPECIAL)}
 END, START = TOKEN["<|endoftext|>"], TOKEN["<|startoftranscript|>"]
-CLIPS, HELD_OUT, WIDE = 8000, 28, 300  # trained on, committed, and more held-out ones for a surer number
-
-# MARK: sentences
-
-ONES = "zero one two three four five six seven eight nine".split()
-TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-UNS = "zero um dois três quatro cinco seis sete oito nove".split()
-DEZ = "dez onze doze treze catorze quinze dezasseis dezassete dezoito dezanove".split()
-DEZENAS = "vinte trinta quarenta cinquenta sessenta setenta oitenta noventa".split()
-
-
-def number(language, value):
-    """0...99 in words."""
-    ones, teens, tens, link = (ONES, TEENS, TENS, " ") if language == "en" else (UNS, DEZ, DEZENAS, " e ")
-    if value < 20:
-        return (ones + teens)[value]
-    return tens[value // 10 - 2] + (link + ones[value % 10] if value % 10 else "")
-
-
-GRAMMAR = {
-    "en": [
-        (4, "turn on|turn off|switch on|switch off", "the", "kitchen|bedroom|garden|garage|office", "light|lights|fan"),
-        (2, "turn on|turn off|switch on|switch off", "the", "light|fan|radio|television|heating|music"),
-        (3, "open|close", "the", "door|window|kitchen window|bedroom door|garage door|garden gate"),
-        (3, "set the temperature to", "N10-30", "|degrees"),
-        (2, "set the volume to", "N0-99", "|percent"),
-        (2, "set a timer for", "N2-59", "minutes|seconds"),
-        (2, "wake me up at", "N1-12", "|tomorrow"),
-        (2, "play", "the", "next|last|first", "song|album"),
-        (2, "what is the", "time|weather|weather today|weather tomorrow|temperature"),
-        (1, "start|stop|pause", "the", "music|timer|song"),
-        (1, "turn the volume", "up|down"),
-        (1, "call", "my mother|my father|my sister|my brother|the office"),
-        (3, "D"), (2, "N0-99"), (1, "yes please|no thank you|good morning|good night|thank you|stop now"),
-    ],
-    "pt": [
-        (4, "ligar|desligar|acender|apagar", "a luz|as luzes", "da cozinha|da sala|do quarto|do jardim|da garagem"),
-        (2, "ligar|desligar", "a luz|o rádio|a televisão|o aquecimento|a música"),
-        (3, "abrir|fechar", "a porta|a janela", "|da cozinha|da sala|do quarto|da garagem"),
-        (3, "definir a temperatura para", "N10-30", "graus"),
-        (2, "definir o volume para", "N3-99", "|por cento"),
-        (2, "definir um alarme para daqui a", "N3-59", "minutos|segundos"),
-        (2, "acordar às", "N3-12", "horas"),
-        (2, "tocar a", "próxima|última|primeira", "música"),
-        (2, "como está o tempo|que horas são|qual é a temperatura", "|hoje|amanhã"),
-        (1, "começar|parar", "a música|o alarme"),
-        (1, "aumentar|baixar", "o volume|a temperatura"),
-        (1, "ligar para", "a minha mãe|o meu pai|a minha irmã|o meu irmão|o escritório"),
-        (3, "D"), (2, "N0-99"), (1, "sim por favor|não obrigado|bom dia|boa noite|muito obrigado|parar agora"),
-    ],
-}
-
-
-def sentence(language, random):
-    """One sentence of the grammar: `a|b` is a choice, N3-9 a number, D three to five digits."""
-    rules = GRAMMAR[language]
-    weights = np.array([rule[0] for rule in rules], float)
-    words = []
-    for part in rules[random.choice(len(rules), p=weights / weights.sum())][1:]:
-        if part == "D":
-            words += [number(language, random.integers(10)) for _ in range(random.integers(3, 6))]
-        elif re.fullmatch(r"N\d+-\d+", part):
-            low, high = map(int, part[1:].split("-"))
-            words.append(number(language, random.integers(low, high + 1)))
-        else:
-            words.append(str(random.choice(part.split("|"))))
-    return " ".join(word for word in words if word)
-
-
-# MARK: speech
-
-ACCENTS = {"en": ["en-us", "en-us", "en-gb", "en-gb-x-rp"], "pt": ["pt", "pt", "pt-br"]}
-VOICES = ("m1 m2 m3 m4 m6 m7 m8 f1 f2 f3 f5 croak klatt klatt2 klatt4 adam Alex Alicia Andrea Andy Annie antonio "
-          "aunty belinda benjamin boris caleb david Denis Diogo ed edward Gene grandma grandpa gustave Henrique "
-          "Hugo iven jacky john kaukovalta Lee marcelo Marco max michael Mike miguel Mr norbert paul pedro quincy "
-          "rob robert sandro shelby steph Storm travis victor zac").split()
-HELD_OUT_VOICES = ["m5", "f4", "linda", "pablo"]  # with their accents; never in the training data
-
-
-class Clip:
-    """One utterance: `audio` is float32 at 16 kHz without the silence around it."""
-
-    def __init__(self, language, text, voice, speed, pitch):
-        self.language, self.text, self.voice, self.speed, self.pitch = language, text, voice, speed, pitch
-        self.audio = self.mel = None
-        self.phonemes = ""
-
-
-def recipes(count, voices, seed, excluded=()):
-    """Draws what is to be said and by whom. Half of it in each language."""
-    random, clips = np.random.default_rng(seed), []
-    while len(clips) < count:
-        language = ("en", "pt")[len(clips) % 2]
-        text = sentence(language, random)
-        voice = f"{random.choice(ACCENTS[language])}+{random.choice(voices)}"
-        speed, pitch = int(random.integers(130, 200)), int(random.integers(25, 75))
-        if (language, text) not in excluded:
-            clips.append(Clip(language, text, voice, speed, pitch))
-    return clips
-
-
-def speak(clip):
-    """Runs espeak-ng; fills `audio` and `phonemes`."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
-        path = f"{folder}/clip.wav"
-        ran = subprocess.run(["espeak-ng", "-v", clip.voice, "-s", str(clip.speed), "-p", str(clip.pitch), "--ipa",
-                              "-w", path, clip.text], capture_output=True, text=True, check=True)
-        with wave.open(path) as file:
-            rate, raw = file.getframerate(), file.readframes(file.getnframes())
-    audio = np.frombuffer(raw, "<i2").astype(np.float64) / 32768
-    count = len(audio) * RATE // rate  # to 16 kHz: the spectrum cut at 8 kHz
-    spectrum = np.fft.rfft(audio, len(audio) + rate // 10)[:(count + RATE // 10) // 2 + 1]
-    audio = np.fft.irfft(spectrum, count + RATE // 10) * (count + RATE // 10) / (len(audio) + rate // 10)
-    loud = np.flatnonzero(np.abs(audio) > 0.01 * np.abs(audio).max())
-    audio = audio[max(loud[0] - RATE // 50, 0):loud[-1] + RATE // 50]
-    clip.audio = (audio * 0.5 / np.abs(audio).max()).astype(np.float32)
-    clip.phonemes = re.sub(r"[ˈˌ\s_\u200d]|\(.*?\)", "", ran.stdout)
-    return clip
-
-
-def speak_all(clips, threads=3):
-    with ThreadPoolExecutor(threads) as pool:
-        for i, _ in enumerate(pool.map(speak, clips)):
-            if i % 1000 == 999:
-                print(f"  {i + 1} clips spoken", flush=True)
-    return clips
-
-
-class LogMel:
-    """Whisper's features of a short clip, as if it stood alone in its window of 30 s."""
-
-    def __init__(self):
-        extractor = WhisperFeatureExtractor(feature_size=80)
-        self.filters = torch.from_numpy(extractor.mel_filters.T.astype(np.float32))
-        self.window = torch.hann_window(400)
-
-    def __call__(self, audio):
-        frames = -(-len(audio) // 160)
-        audio = torch.cat([torch.zeros(320), torch.from_numpy(audio), torch.zeros(800)])
-        power = torch.stft(audio, 400, 160, window=self.window, return_complex=True).abs() ** 2
-        mel = torch.clamp(self.filters @ power, min=1e-10).log10()[:, :frames + 4]
-        return ((torch.maximum(mel, mel.max() - 8) + 4) / 4).numpy().astype(np.float16)
-
-
-def training_set(cache, count, excluded):
-    """Spoken clips as log-mels, the audio dropped. Read from `cache` if it is there."""
-    clips = recipes(count, VOICES, SEED, excluded)
-    digest = hashlib.sha256(repr([(c.text, c.voice, c.speed, c.pitch) for c in clips]).encode()).hexdigest()
-    stored = np.load(cache, allow_pickle=True) if cache and cache.exists() else {}
-    if stored.get("digest") == digest:
-        for clip, mel, phonemes in zip(clips, stored["mels"], stored["phonemes"]):
-            clip.mel, clip.phonemes = mel, str(phonemes)
-        return clips
-    features = LogMel()
-    for start in range(0, count, 1000):
-        for clip in speak_all(clips[start:start + 1000]):
-            clip.mel, clip.audio = features(clip.audio), None
-    if cache:
-        mels = np.empty(count, object)
-        mels[:] = [clip.mel for clip in clips]
-        np.savez(cache, mels=mels, phonemes=np.array([clip.phonemes for clip in clips]),
-                 digest=np.array(digest))
-    return clips
-
+WIDE = 100  # more held-out clips, not kept, for a surer number
 
 # MARK: tokens
 
@@ -233,29 +66,34 @@ def make_tokenizer():
     tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=ORDINARY, initial_alphabet=alphabet,
                                                              show_progress=False))
     tokenizer.add_special_tokens([AddedToken(text, special=True) for text in SPECIAL])
-    tokenizer.add_tokens([AddedToken(f"<|{i / 50:.2f}|>", special=False, normalized=False) for i in range(1501)])
+    tokenizer.add_tokens([AddedToken(f"<|{i / 50:.2f}|>", special=False, normalized=False)
+                          for i in range(1501)])
     if any(tokenizer.token_to_id(text) != index for text, index in TOKEN.items()):
         raise SystemExit("the grammar has too few pairs for so many tokens")
     return tokenizer
 
 
 def write_tokenizer(tokenizer, folder):
-    """tokenizer.json in one line (it has 1501 time stamps), and vocab.json and merges.txt for the exporter."""
+    """tokenizer.json in one line (it has 1501 time stamps); vocab.json and merges.txt for the exporter."""
     content = json.loads(tokenizer.to_str())
-    (folder / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
-    (folder / "vocab.json").write_text(json.dumps(tokenizer.get_vocab(with_added_tokens=True), ensure_ascii=False))
+    (folder / "tokenizer.json").write_text(
+        json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
+    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
+    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), "utf-8")
     merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in content["model"]["merges"]]
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), "utf-8")
 
 
 # MARK: model
 
-def build(dropout=0.0):
+def build():
+    """An untrained model of this shape."""
     torch.manual_seed(SEED)
     model = WhisperForConditionalGeneration(WhisperConfig(
-        vocab_size=FIRST_STAMP + 1501, num_mel_bins=80, d_model=SHAPE["d_model"], dropout=dropout,
-        encoder_layers=SHAPE["layers"], decoder_layers=SHAPE["layers"], encoder_attention_heads=SHAPE["heads"],
-        decoder_attention_heads=SHAPE["heads"], encoder_ffn_dim=SHAPE["ffn"], decoder_ffn_dim=SHAPE["ffn"],
+        vocab_size=FIRST_STAMP + 1501, num_mel_bins=80, d_model=SHAPE["d_model"],
+        encoder_layers=SHAPE["layers"], encoder_attention_heads=SHAPE["heads"],
+        decoder_layers=SHAPE["layers"], decoder_attention_heads=SHAPE["heads"],
+        encoder_ffn_dim=SHAPE["ffn"], decoder_ffn_dim=SHAPE["ffn"],
         bos_token_id=END, eos_token_id=END, pad_token_id=END, decoder_start_token_id=START,
         suppress_tokens=None, begin_suppress_tokens=None, attn_implementation="sdpa"))
     with torch.no_grad():  # unit gain: the default of 0.02 is for wide models
@@ -279,7 +117,7 @@ def generation_config(suppressed=(), space=END):
         task_to_id={t: TOKEN[f"<|{t}|>"] for t in ("transcribe", "translate")},
         no_timestamps_token_id=TOKEN["<|notimestamps|>"], prev_sot_token_id=TOKEN["<|startofprev|>"],
         max_initial_timestamp_index=50, return_timestamps=False, suppress_tokens=list(suppressed),
-        begin_suppress_tokens=[space, END], alignment_heads=[[1, 0], [1, 1]])
+        begin_suppress_tokens=[space, END])
 
 
 def encode(model, mel):
@@ -323,7 +161,8 @@ class Batches:
                 fresh = self.random.permutation(len(self.clips))
                 pieces = [sorted(fresh[i:i + 8 * self.batch], key=lambda j: self.clips[j].mel.shape[1])
                           for i in range(0, len(fresh), 8 * self.batch)]
-                batches = [piece[i:i + self.batch] for piece in pieces for i in range(0, len(piece), self.batch)]
+                batches = [piece[i:i + self.batch] for piece in pieces
+                           for i in range(0, len(piece), self.batch)]
                 batches = [b for b in batches if len(b) == self.batch]
                 order = np.concatenate([batches[i] for i in self.random.permutation(len(batches))])
             chosen, order = order[:self.batch], order[self.batch:]
@@ -331,6 +170,7 @@ class Batches:
 
     def make(self, chosen):
         random, rows = self.random, []
+        latest = random.choice([30, 100, 250], p=[0.6, 0.32, 0.08])  # where speech begins; alike for speed
         for index in chosen:
             mel = self.clips[index].mel.astype(np.float32)
             if random.random() < 0.02:  # nobody speaks
@@ -341,12 +181,10 @@ class Batches:
             place = np.linspace(0, mel.shape[1] - 1, length)
             low = np.minimum(place.astype(int), mel.shape[1] - 2)
             mel = mel[:, low] * (1 - (place - low)) + mel[:, low + 1] * (place - low)
-            kind = random.random()
-            offset = random.uniform(0, 20) if kind < 0.5 else random.uniform(0, 100) if kind < 0.92 \
-                else random.uniform(100, 250)
+            offset = latest * random.random() ** 2
             rows.append((index, mel, int(offset)))
         longest = max(offset + mel.shape[1] for _, mel, offset in rows)
-        frames = self.frames or longest + 20 + int(random.exponential(60))
+        frames = self.frames or longest + 20 + int(random.exponential(40))
         frames += frames % 2
         mels = np.stack([self.augment(mel, offset, frames) for _, mel, offset in rows])
         return torch.from_numpy(mels), *self.targets(rows)
@@ -405,7 +243,8 @@ class Batches:
             if rows[i][2] < 0:
                 labels[i, 0] = TOKEN["<|nospeech|>"]
         counts = torch.tensor([len(p) for p in phonemes])
-        return torch.from_numpy(inputs), torch.from_numpy(labels), torch.tensor(sum(phonemes, []), dtype=torch.long), counts
+        spoken = torch.tensor(sum(phonemes, []), dtype=torch.long)
+        return torch.from_numpy(inputs), torch.from_numpy(labels), spoken, counts
 
     def __iter__(self):
         for _ in range(self.steps):
@@ -431,21 +270,6 @@ def token_loss(logits, labels):
 
 # MARK: word errors
 
-def word_errors(said, heard):
-    """Substitutions, deletions and insertions between two texts."""
-    said, heard = said.split(), heard.split()
-    row = list(range(len(heard) + 1))
-    for i, word in enumerate(said):
-        previous, row[0] = row[0], i + 1
-        for j, other in enumerate(heard):
-            previous, row[j + 1] = row[j + 1], min(row[j] + 1, row[j + 1] + 1, previous + (word != other))
-    return row[-1]
-
-
-def error_rate(clips, texts):
-    return sum(word_errors(c.text, t) for c, t in zip(clips, texts)) / sum(len(c.text.split()) for c in clips)
-
-
 @torch.no_grad()
 def torch_error(model, clips, tokenizer, frames):
     """Greedy and in batches, on the log-mels that the clips hold; for a look at the training."""
@@ -468,6 +292,7 @@ def torch_error(model, clips, tokenizer, frames):
 
 
 def train(model, clips, checks, tokenizer, phases):
+    """Trains through the phases, with one cosine of the learning rate over all; yields after each."""
     alphabet = {c: i + 1 for i, c in enumerate(sorted(set("".join(clip.phonemes for clip in clips))))}
     head = nn.Linear(SHAPE["d_model"], len(alphabet) + 1)
     parameters = [p for p in [*model.parameters(), *head.parameters()] if p.requires_grad]
@@ -476,73 +301,42 @@ def train(model, clips, checks, tokenizer, phases):
         {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0}], betas=(0.9, 0.98))
     total, done, began = sum(phase["steps"] * phase["weight"] for phase in phases), 0.0, time.time()
     model.train()
-    for number_, phase in enumerate(phases):
-        batches = Batches(clips, tokenizer, alphabet, phase["batch"], phase["steps"], phase["frames"],
-                          SEED + 10 + number_)
-        for step, (mel, inputs, labels, phonemes, counts) in enumerate(batches):
-            rate = 2e-3 * min(1, (done + 1) / 150) * 0.5 * (1 + np.cos(np.pi * min(1, done / total))) + 1e-5
+
+    def gradients(batch):
+        mel, inputs, labels, phonemes, counts = batch
+        hidden = encode(model, mel)
+        logits = model(encoder_outputs=(hidden,), decoder_input_ids=inputs, use_cache=False).logits
+        loss = token_loss(logits, labels)
+        logs = head(hidden).log_softmax(-1).transpose(0, 1)
+        frames = torch.full((len(counts),), len(logs))
+        phoneme_loss = nn.functional.ctc_loss(logs, phonemes, frames, counts, zero_infinity=True)
+        return torch.autograd.grad(loss + 0.5 * phoneme_loss, parameters), loss.item(), phoneme_loss.item()
+
+    pool = ThreadPoolExecutor(2)  # two halves of a batch scale better than two threads in each operation
+    for index, phase in enumerate(phases):
+        batches = iter(Batches(clips, tokenizer, alphabet, phase["batch"] // 2, 2 * phase["steps"],
+                               phase["frames"], SEED + 10 + index))
+        for step in range(phase["steps"]):
+            rate = 2e-3 * min(1, (done + 1) / 100) * 0.5 * (1 + np.cos(np.pi * min(1, done / total))) + 1e-5
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            hidden = encode(model, mel)
-            logits = model(encoder_outputs=(hidden,), decoder_input_ids=inputs, use_cache=False).logits
-            loss = token_loss(logits, labels)
-            logs = head(hidden).log_softmax(-1).transpose(0, 1)
-            ctc = nn.functional.ctc_loss(logs, phonemes, torch.full((len(counts),), len(logs)), counts,
-                                         zero_infinity=True)
-            optimizer.zero_grad()
-            (loss + 0.5 * ctc).backward()
+            (one, loss, ctc), (two, loss2, ctc2) = pool.map(gradients, [next(batches), next(batches)])
+            for parameter, a, b in zip(parameters, one, two):
+                parameter.grad = (a + b) / 2
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             done += phase["weight"]
             if step % 50 == 0:
-                print(f"  phase {number_ + 1} step {step:4d}/{phase['steps']}  tokens {loss.item():.3f}  "
-                      f"phonemes {ctc.item():.3f}  {mel.shape[2]} frames  {time.time() - began:.0f} s", flush=True)
+                print(f"  phase {index + 1} step {step:4d}/{phase['steps']}  "
+                      f"tokens {(loss + loss2) / 2:.3f}  phonemes {(ctc + ctc2) / 2:.3f}  "
+                      f"{time.time() - began:.0f} s", flush=True)
         frames = phase["frames"] or 500
-        print(f"  phase {number_ + 1} done: WER of {len(checks)} clips in windows of {frames / 100:.0f} s: "
+        print(f"  phase {index + 1} done: WER of {len(checks)} clips in windows of {frames / 100:.0f} s: "
               f"{100 * torch_error(model, checks, tokenizer, frames):.1f} %", flush=True)
-        yield number_ + 1
+        yield index + 1
 
 
 # MARK: what is delivered
-
-def held_out():
-    """The committed clips: voices of their own, sentences that are then left out of the training data.
-
-    Each word of them is in other sentences, too."""
-    random, known = np.random.default_rng(SEED + 2), {}
-    for language in GRAMMAR:
-        for text in {sentence(language, random) for _ in range(4000)}:
-            for word in set(text.split()):
-                known[language, word] = known.get((language, word), 0) + 1
-    clips, texts = [], set()
-    for clip in recipes(20 * HELD_OUT, HELD_OUT_VOICES, SEED + 3):
-        words = clip.text.split()
-        voice = HELD_OUT_VOICES[len(clips) // 2 % len(HELD_OUT_VOICES)]
-        fits = clip.language == ("en", "pt")[len(clips) % 2] and clip.voice.endswith("+" + voice)
-        if fits and clip.text not in texts and len(words) >= 3 and len(clips) < HELD_OUT \
-                and min(known.get((clip.language, word), 0) for word in words) >= 8:
-            clip.speed = 160 + (clip.speed - 130) // 2  # brisk, for small files
-            clips.append(clip)
-            texts.add(clip.text)
-    return clips
-
-
-def write_speech(clips, folder):
-    """WAV files with a tenth of a second of silence on both sides, and transcripts.tsv."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    lines = ["path\tlanguage\ttext"]
-    for i, clip in enumerate(clips):
-        name = f"{clip.language}-{clip.voice.split('+')[1]}-{i // 2 + 1:02d}.wav"
-        samples = np.pad(np.round(clip.audio * 32767), RATE // 10).astype("<i2")
-        with wave.open(str(folder / name), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            file.writeframes(samples.tobytes())
-        lines.append(f"{name}\t{clip.language}\t{clip.text}")
-    (folder / "transcripts.tsv").write_text("\n".join(lines) + "\n", "utf-8")
-
 
 def export(model, tokenizer, folder):
     """The checkpoint through Optimum into the tree that whisperq uses."""
@@ -559,21 +353,28 @@ def export(model, tokenizer, folder):
         WhisperFeatureExtractor(feature_size=80).save_pretrained(source)
         # tie embedding and output layer in the files, as Optimum does where accelerate is installed
         base.is_accelerate_available = lambda: True
-        base.find_tied_parameters = lambda _: [["model.decoder.embed_tokens.weight", "proj_out.weight"]]
+        tied = ["model.decoder.embed_tokens.weight", "proj_out.weight"]
+        base.find_tied_parameters = lambda part: [tied] if hasattr(part, "proj_out") else []
         export_optimum(model, exported, Path(work))
         for part, name in (("encoder", "encoder_model"), ("decoder", "decoder_model_merged")):
             path = folder / part / f"whisper_{part}.onnx"
             path.parent.mkdir(parents=True)
             shutil.copyfile(exported / f"{name}.onnx", path)
             finish(path)
-        for name in ("config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json"):
+        (source / "tokenizer_config.json").write_text(json.dumps({
+            "tokenizer_class": "WhisperTokenizer", "bos_token": SPECIAL[0], "eos_token": SPECIAL[0],
+            "pad_token": SPECIAL[0], "unk_token": SPECIAL[0], "model_max_length": 448}, indent=2) + "\n",
+            "utf-8")
+        for name in ("config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json",
+                     "tokenizer_config.json"):
             shutil.copyfile(source / name, folder / name)
 
 
 class Transcriber:
     """Greedy search through the files with ONNX Runtime on the CPU."""
 
-    def __init__(self, folder, encoder="encoder/whisper_encoder.onnx", decoder="decoder/whisper_decoder.onnx"):
+    def __init__(self, folder, encoder="encoder/whisper_encoder.onnx",
+                 decoder="decoder/whisper_decoder.onnx"):
         self.encoder, self.decoder = session(folder / encoder), session(folder / decoder)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.rules = json.loads((folder / "generation_config.json").read_text("utf-8"))
@@ -594,7 +395,9 @@ class Transcriber:
             out = dict(zip(names, self.decoder.run(None, feeds | {
                 "input_ids": np.array([fed]), "use_cache_branch": np.array([bool(result)])})))
             logits = out["logits"][0, -1]
-            logits[self.rules["suppress_tokens"] + ([] if result else self.rules["begin_suppress_tokens"])] = -np.inf
+            logits[self.rules["suppress_tokens"]] = -np.inf
+            if not result:
+                logits[self.rules["begin_suppress_tokens"]] = -np.inf
             token = int(logits.argmax())
             if token == END:
                 break
@@ -608,18 +411,12 @@ class Transcriber:
 def evaluate(folder, speech, wide=()):
     """Prints the word error rates of the files, as they are and quantized to 8 bits by ONNX Runtime."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    clips = []
-    for line in (speech / "transcripts.tsv").read_text("utf-8").splitlines()[1:]:
-        name, language, text = line.split("\t")
-        clip = Clip(language, text, name, 0, 0)
-        with wave.open(str(speech / name)) as file:
-            clip.audio = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
-        clips.append(clip)
+    clips = read_speech(speech)
     with tempfile.TemporaryDirectory() as work:
         for part in ("encoder", "decoder"):
-            quantize_dynamic(folder / part / f"whisper_{part}.onnx", Path(work) / f"{part}.onnx", per_channel=True,
-                             weight_type=QuantType.QInt8, extra_options={"EnableSubgraph": True},
-                             op_types_to_quantize=["MatMul"])
+            quantize_dynamic(folder / part / f"whisper_{part}.onnx", Path(work) / f"{part}.onnx",
+                             per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul"],
+                             extra_options={"EnableSubgraph": True})
         for what, set_ in (("held-out", clips), ("more from these voices", list(wide))):
             for kind, files in (("fp32", ()), ("int8", (f"{work}/encoder.onnx", f"{work}/decoder.onnx"))):
                 if not set_:
@@ -638,10 +435,10 @@ def evaluate(folder, speech, wide=()):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="the folder for the results")
     parser.add_argument("--cache", type=Path, help="an .npz file that keeps the synthesised training data")
-    parser.add_argument("--threads", type=int, default=2, help="of PyTorch (2)")
     parser.add_argument("--quick", action="store_true", help="a few clips and steps; the result is useless")
     parser.add_argument("--evaluate", action="store_true", help="only transcribe the held-out clips again")
     args = parser.parse_args()
@@ -649,14 +446,14 @@ def main():
         raise SystemExit("espeak-ng is missing; install it with: apt-get install espeak-ng")
     if os.environ.get("PYTHONHASHSEED") != "0":  # Optimum's merge of the decoders walks over sets
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"PYTHONHASHSEED": "0"})
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)  # train() runs two halves of a batch side by side
     torch.set_flush_denormal(True)
     began = time.time()
     args.output.mkdir(parents=True, exist_ok=True)
     folder, speech = args.output / "whisper_demo_onnx", args.output / "whisper_demo_speech"
     wide = [] if args.quick else speak_all(recipes(WIDE, HELD_OUT_VOICES, SEED + 5))
     for clip in wide:
-        clip.audio = np.pad(clip.audio, RATE // 10)
+        clip.audio = np.pad(clip.audio, MARGIN)
     if not args.evaluate:
         make(args, folder, speech)
     evaluate(folder, speech, wide)
@@ -678,8 +475,10 @@ def make(args, folder, speech):
     checks, spoken = spoken[:100], spoken[100:]
     model = build()
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
-    phases = [dict(batch=32, frames=0, steps=2800, weight=0.45), dict(batch=16, frames=1000, steps=400, weight=0.6),
-              dict(batch=8, frames=3000, steps=300, weight=1.3)]
+    # frames 0: cut to the speech; weight: the time of a step, which the learning rate follows
+    phases = [dict(batch=32, frames=0, steps=2400, weight=0.4),
+              dict(batch=16, frames=1000, steps=300, weight=0.6),
+              dict(batch=8, frames=3000, steps=240, weight=1.3)]
     if args.quick:
         phases = [phase | {"steps": 5} for phase in phases]
     for _ in train(model, spoken, checks, tokenizer, phases):

@@ -6,7 +6,8 @@ import Pipeline
 public struct WhisperQ: ParsableCommand {
   public static let configuration = CommandConfiguration(
     commandName: "whisperq",
-    abstract: "Quantize Whisper models in ONNX form, from tiny to large-v3, in seconds and little memory.",
+    abstract:
+      "Quantize Whisper models in ONNX form, from tiny to large-v3, and prove what they still understand.",
     discussion: """
       EXAMPLES
         whisperq download-layout hf:onnx-community/whisper-tiny
@@ -15,6 +16,8 @@ public struct WhisperQ: ParsableCommand {
         whisperq quantize whisper_large_onnx --output whisper_large_quantized
         whisperq quantize decoder_model_merged.onnx --dry-run
         whisperq validate encoder_int8.onnx --reference encoder_model.onnx
+        whisperq transcribe speech.wav --model whisper_demo
+        whisperq evaluate speech --model whisper_demo --max-wer 10
         whisperq doctor
         whisperq manifest list
 

@@ -7,7 +7,8 @@ struct HelpTests {
   private static let commands = [
     [], ["quantize"], ["inspect"], ["manifest"], ["manifest", "add"], ["manifest", "set"],
     ["manifest", "check"],
-    ["manifest", "export-config"], ["download-layout"], ["validate"], ["doctor"],
+    ["manifest", "export-config"], ["download-layout"], ["validate"], ["doctor"], ["bench"], ["transcribe"],
+    ["evaluate"],
   ]
 
   /// The lines under EXAMPLES.
@@ -36,16 +37,22 @@ struct HelpTests {
       ("decoder.onnx", "optimum/decoder_model.onnx"), ("model.onnx", "optimum/encoder_model.onnx"),
       ("in.onnx", "optimum/encoder_model.onnx"),
       ("whisper_large_onnx/model.onnx", "optimum/encoder_model.onnx"),
-      ("models/whisper_demo_onnx/model.onnx", "optimum/encoder_model.onnx"),
     ] {
       try folder.write(Data(contentsOf: URL(filePath: Quantized.layout(source))), to: name)
     }
     for name in [
       "models/manifest.json", "models/whisper_demo_onnx/encoder/whisper_encoder.onnx",
-      "models/whisper_demo_onnx/decoder/whisper_decoder.onnx",
+      "models/whisper_demo_onnx/decoder/whisper_decoder.onnx", "models/whisper_demo_onnx/tokenizer.json",
+      "models/whisper_demo_onnx/config.json", "models/whisper_demo_onnx/generation_config.json",
     ] {
       try folder.write(Data(contentsOf: URL(filePath: PackageRoot.path(name))), to: name)
     }
+    let clip = try DemoSpeech.clips()[0]
+    for name in ["speech.wav", "speech/speech.wav"] {
+      try folder.write(Data(contentsOf: URL(filePath: clip.path)), to: name)
+    }
+    let transcript = "path\tlanguage\ttext\nspeech.wav\t\(clip.language)\t\(clip.text)\n"
+    try folder.write(Array(transcript.utf8), to: "speech/transcripts.tsv")
     // Found by its name, as an installed program is.
     try FileManager.default.createDirectory(atPath: folder.path("bin"), withIntermediateDirectories: false)
     try FileManager.default.createSymbolicLink(

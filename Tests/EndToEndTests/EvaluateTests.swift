@@ -1,0 +1,212 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The report of `evaluate --json`, with the keys that the help documents.
+private struct EvaluatedDocument: Decodable {
+  struct Counts: Decodable, Equatable {
+    let hits: Int
+    let substitutions: Int
+    let insertions: Int
+    let deletions: Int
+  }
+  struct Agreement: Decodable {
+    let equal: Int
+    let total: Int
+  }
+  struct Utterance: Decodable {
+    let id: String
+    let reference: String
+    let text: String
+    let words: Counts
+    let tokens: [Int]
+    let agreement: Agreement?
+    let firstDivergence: Int?
+  }
+  struct Comparison: Decodable {
+    let werDifference: Double?
+    let interval: [Double]?
+    let tokenAgreement: Double?
+    let diverged: Int
+  }
+  struct Model: Decodable {
+    struct Failure: Decodable { let id: String }
+    let name: String
+    let wer: Double?
+    let cer: Double?
+    let werInterval: [Double]?
+    let words: Counts
+    let empty: Int
+    let repeated: Int
+    let failures: [Failure]
+    let againstFirst: Comparison?
+    let utterances: [Utterance]
+  }
+  let exitCode: Int
+  let passes: Bool
+  let recordings: Int
+  let models: [Model]
+
+  init(_ result: SpawnResult) throws {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    self = try decoder.decode(Self.self, from: Data(result.stdoutBytes))
+  }
+}
+
+@Suite("whisperq evaluate")
+struct EvaluateTests {
+  private static let embedded = ["--ep", "embedded"]
+
+  private func evaluate(_ arguments: [String], exitCode: Int32 = 0) throws -> EvaluatedDocument {
+    let result = try WhisperQBinary.run(
+      ["evaluate"] + arguments + ["--json"] + Self.embedded, timeLimit: .seconds(300))
+    try #require(result.exitCode == exitCode, "\(result.stderr)\(result.stdout.prefix(400))")
+    return try EvaluatedDocument(result)
+  }
+
+  @Test("The demo model understands clips of voices that it was not trained on, in float and in INT8")
+  func demo() throws {
+    let folder = try TemporaryFolder()
+    let quantized = try WhisperQBinary.run(["quantize", DemoSpeech.model, "--output", folder.path("int8")])
+    try #require(quantized.exitCode == 0, "\(quantized.stderr)")
+    let report = folder.path("report.html")
+    let found = try evaluate([
+      DemoSpeech.folder, "--model", DemoSpeech.model, "--model", folder.path("int8"), "--max-wer", "7",
+      "--max-wer-increase", "3", "--max-empty", "0", "--max-repetition", "0", "--min-token-agreement", "95",
+      "--report", report,
+    ])
+    let clipCount = try DemoSpeech.clips().count
+    #expect(found.passes && found.recordings == clipCount)
+    let first = found.models[0]
+    #expect(try #require(first.wer) <= 0.05, "\(String(describing: first.wer))")
+    #expect(first.againstFirst == nil && first.utterances.allSatisfy { $0.agreement == nil })
+    let interval = try #require(first.werInterval)
+    #expect(interval[0] <= (first.wer ?? 0) && (first.wer ?? 0) <= interval[1])
+    let second = try #require(found.models[1].againstFirst)
+    #expect(second.werDifference == (found.models[1].wer ?? 0) - (first.wer ?? 0))
+    #expect(
+      found.models[1].utterances.allSatisfy { $0.agreement?.total == first.tokens(of: $0.id).count + 1 })
+    let page = try String(contentsOfFile: report, encoding: .utf8)
+    #expect(page.contains("<svg") && !page.contains("<script") && !page.contains("http://"))
+    for clip in first.utterances { #expect(page.contains(clip.id)) }
+  }
+
+  @Test("Errors are counted as they are, whatever form the transcript has")
+  func transcripts() throws {
+    let clips = try DemoSpeech.clips().filter { $0.language == "en" }.prefix(2)
+    let folder = try TemporaryFolder()
+    for (index, clip) in clips.enumerated() {
+      try folder.write(Data(contentsOf: URL(filePath: clip.path)), to: "\(index).wav")
+    }
+    let texts = try clips.map { clip in
+      try WhisperQBinary.run(
+        ["transcribe", clip.path, "--model", DemoSpeech.model, "--language", "en", "-q"] + Self.embedded
+      ).stdout.split(separator: "\n").first.map(String.init) ?? ""
+    }
+    // What was written counts as said, with one word more in the first and another in the second.
+    let wrong = [texts[0] + " indeed", "never" + texts[1].drop { $0 != " " }]
+    let total = wrong[0].split(separator: " ").count + wrong[1].split(separator: " ").count
+    let forms = [
+      "t.tsv": "path\ttext\tlanguage\n0.wav\t\(wrong[0])\ten\n1.wav\t\(wrong[1])\ten\n",
+      "t.csv": "sentence,PATH,locale\r\n\"\(wrong[0])\",0.wav,en_us\r\n\"\(wrong[1])\",1.wav,en-GB\r\n",
+      "t.json": "[{\"file\": \"0.wav\", \"text\": \"\(wrong[0])\", \"language\": \"en\"}, "
+        + "{\"audio\": \"1.wav\", \"transcript\": \"\(wrong[1])\", \"lang\": \"english\"}]",
+      "lines.jsonl": "{\"audio_filepath\": \"0.wav\", \"text\": \"\(wrong[0])\"}\n"
+        + "{\"audio_filepath\": \"1.wav\", \"text\": \"\(wrong[1])\"}\n",
+      "0.trans.txt": "0 \(wrong[0])\n1 \(wrong[1])\n",
+      "object.json": "{\"0.wav\": \"\(wrong[0])\", \"1.wav\": \"\(wrong[1])\"}",
+    ]
+    for (name, content) in forms.sorted(by: { $0.key < $1.key }) {
+      let path = try folder.write(Array(content.utf8), to: name)
+      let found = try evaluate(
+        [path, "--model", DemoSpeech.model, "--normalize", "basic", "--language", "en"])
+      let words = found.models[0].words
+      #expect(words.deletions == 1 && words.substitutions == 1 && words.insertions == 0, "\(name)")
+      #expect(found.models[0].wer == 2 / Double(total), "\(name)")
+      try FileManager.default.removeItem(atPath: path)
+    }
+    for (index, text) in wrong.enumerated() { try folder.write(Array(text.utf8), to: "\(index).txt") }
+    let beside = try evaluate(
+      [folder.path, "--model", DemoSpeech.model, "--normalize", "basic", "--language", "en"])
+    #expect(beside.models[0].wer == 2 / Double(total))
+  }
+
+  @Test("A limit that is missed is exit code 1, with a sentence for each")
+  func limits() throws {
+    let clip = try DemoSpeech.clips()[0]
+    let folder = try TemporaryFolder()
+    try folder.write(Data(contentsOf: URL(filePath: clip.path)), to: "a.wav")
+    let path = try folder.write(Array("path\ttext\na.wav\tsomething else was said here\n".utf8), to: "t.tsv")
+    let result = try WhisperQBinary.run(
+      [
+        "evaluate", path, "--model", DemoSpeech.model, "--model", DemoSpeech.model + "/", "--max-wer", "50",
+        "--min-token-agreement", "100",
+      ] + Self.embedded)
+    #expect(result.exitCode == 1, "\(result.stderr)")
+    #expect(result.stdout.contains("the word error rate is") && result.stdout.contains("at most 50 %"))
+    #expect(result.stdout.contains("token agreement 100.00 %, every token the same"))
+  }
+
+  @Test("A run that was ended goes on from its results, and other options do not use them")
+  func resume() throws {
+    let folder = try TemporaryFolder()
+    let state = folder.path("state.json")
+    let base = [DemoSpeech.folder, "--model", DemoSpeech.model, "--resume", state]
+    let first = try evaluate(base + ["--limit", "2"])
+    // Results are believed as they are, so a changed one shows that it was used.
+    let text = try String(contentsOfFile: state, encoding: .utf8)
+    let said = first.models[0].utterances[0].text
+    try text.replacingOccurrences(of: "\"\(said)\"", with: "\"kept from before\"")
+      .write(toFile: state, atomically: true, encoding: .utf8)
+    let second = try evaluate(base + ["--limit", "2"])
+    #expect(second.models[0].utterances[0].text == "kept from before")
+    let other = try evaluate(base + ["--limit", "2", "--max-tokens", "40"])
+    #expect(other.models[0].utterances[0].text == said)
+    try folder.write(Array("{\"format\": 99}".utf8), to: "bad.json")
+    let bad = try WhisperQBinary.run(
+      ["evaluate", DemoSpeech.folder, "--model", DemoSpeech.model, "--resume", folder.path("bad.json")]
+        + Self.embedded)
+    #expect(bad.exitCode == 2 && bad.stderr.contains("--resume"))
+  }
+
+  @Test("Transcripts that cannot be used are refused with file and place")
+  func mistakes() throws {
+    let folder = try TemporaryFolder()
+    func fails(_ name: String, _ content: String, _ exitCode: Int32, _ words: String...) throws {
+      let path = try folder.write(Array(content.utf8), to: name)
+      let result = try WhisperQBinary.run(["evaluate", path, "--model", DemoSpeech.model] + Self.embedded)
+      #expect(result.exitCode == exitCode && result.stdout.isEmpty, "\(name): \(result.stderr)")
+      for word in words { #expect(result.stderr.contains(word), "'\(word)' is not in: \(result.stderr)") }
+      try FileManager.default.removeItem(atPath: path)
+    }
+    try fails("a.tsv", "name\twords\nx.wav\tx\n", 2, "line 1", "path and text")
+    try fails("b.tsv", "path\ttext\nlost.wav\tx\n", 4, "lost.wav")
+    try fails("c.json", "[{\"path\": \"x.wav\"}]", 2, "entry 1")
+    try fails("d.json", "[1", 2, "d.json")
+    try fails("e.txt", "x", 64, "TSV")
+    try fails("f.tsv", "path\ttext\n", 2, "no recording")
+    let empty = try WhisperQBinary.run(
+      ["evaluate", folder.path, "--model", DemoSpeech.model] + Self.embedded)
+    #expect(empty.exitCode == 2 && empty.stderr.contains("no transcript"))
+  }
+
+  @Test("The digits model understands real voices as well as its description says, in float and in INT8")
+  func digits() throws {
+    let model = try SharedData.path("digits/onnx")
+    let audio = try SharedData.path("digits/audio")
+    let folder = try TemporaryFolder()
+    let quantized = try WhisperQBinary.run(["quantize", model, "--output", folder.path("int8")])
+    try #require(quantized.exitCode == 0, "\(quantized.stderr)")
+    let found = try evaluate([
+      audio, "--model", model, "--model", folder.path("int8"), "--normalize", "basic", "--limit", "10",
+      "--max-wer", "5",
+    ])
+    #expect(found.models.allSatisfy { $0.words.hits > 20 })
+    #expect(try #require(found.models[1].againstFirst?.tokenAgreement) > 0.97)
+  }
+}
+
+extension EvaluatedDocument.Model {
+  fileprivate func tokens(of id: String) -> [Int] { utterances.first { $0.id == id }?.tokens ?? [] }
+}
