@@ -36,15 +36,37 @@ int cort_program_path(char *path, size_t pathSize) {
 #endif
 }
 
+// Holds what was printed since cort_divert_output; NULL lets it go to standard error at once. Callers hold a lock.
+static FILE *diverted;
+
 int cort_divert_output(void) {
   // What is buffered belongs to where it was meant to go.
   fflush(stdout);
   int saved = dup(STDOUT_FILENO);
-  if (saved >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+  if (saved < 0) return -1;
+  diverted = tmpfile();
+  if (dup2(diverted ? fileno(diverted) : STDERR_FILENO, STDOUT_FILENO) < 0) {
+    if (diverted) fclose(diverted);
+    diverted = NULL;
     close(saved);
     return -1;
   }
   return saved;
+}
+
+// Every process that loads the emulation prints this line, which says nothing about the model.
+static int is_usual(const char *line) { return strncmp(line + strspn(line, " "), "# LIBNATIVE:", 12) == 0; }
+
+static void pass_on(FILE *file) {
+  char line[1024];
+  int isBegin = 1, isUsual = 0;
+  rewind(file);
+  while (fgets(line, sizeof line, file)) {
+    // A long line comes in several pieces.
+    if (isBegin) isUsual = is_usual(line);
+    if (!isUsual) fputs(line, stderr);
+    isBegin = strchr(line, '\n') != NULL;
+  }
 }
 
 void cort_restore_output(int saved) {
@@ -53,4 +75,8 @@ void cort_restore_output(int saved) {
   fflush(stdout);
   dup2(saved, STDOUT_FILENO);
   close(saved);
+  if (!diverted) return;
+  pass_on(diverted);
+  fclose(diverted);
+  diverted = NULL;
 }

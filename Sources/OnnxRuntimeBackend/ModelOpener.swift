@@ -18,17 +18,37 @@ public struct ModelOpener: Sendable {
   }
 
   /// Opens the model at `path` with ONNX Runtime's provider; the embedded engine is not ours to open.
+  ///
+  /// A library that the user named must be right: what is wrong with it is `failed`, not `missing`, so that no other
+  /// provider takes its place.
   public func open(_ provider: Provider, model path: String) throws(BackendError) -> OnnxRuntimeSession {
     switch provider {
     case .embedded:
       throw BackendError(.unsupported, "the embedded engine is no provider of ONNX Runtime")
     case .cpu:
-      return try OnnxRuntime.open(places).openSession(model: path, settings)
+      return try runtime().openSession(model: path, settings)
     case .qnn:
       // The plugin first: without it there is no use in the runtime.
-      let libraries = try QNNLibraries(places)
-      return try OnnxRuntime.open(places).openQNNSession(
-        model: path, libraries: libraries, qnn, settings: settings)
+      let libraries = try meant(.qnnPlugin) { () throws(BackendError) in try QNNLibraries(places) }
+      let runtime = try runtime()
+      do throws(BackendError) {
+        return try runtime.openQNNSession(model: path, libraries: libraries, qnn, settings: settings)
+      } catch  where error.reason == .missing {
+        // The plugin, or what must lie beside it.
+        return try meant(.qnnPlugin) { () throws(BackendError) in throw error }
+      }
+    }
+  }
+
+  private func runtime() throws(BackendError) -> OnnxRuntime {
+    try meant(.onnxRuntime) { () throws(BackendError) in try OnnxRuntime.open(places) }
+  }
+
+  private func meant<Result>(
+    _ sought: SoughtLibrary, _ body: () throws(BackendError) -> Result
+  ) throws(BackendError) -> Result {
+    do throws(BackendError) { return try body() } catch {
+      throw LibrarySearch.isNamed(sought, places) ? BackendError(.failed, error.message) : error
     }
   }
 }

@@ -24,6 +24,8 @@ public struct BackendChoice: Sendable {
   public var qnnLibrary: String?
   /// Nil is one per processor.
   public var threadCount: Int?
+  /// Whether an error of the NPU lists its refused nodes by name, not by operator only.
+  public var namesRefusedNodes = false
 
   public init() {}
 
@@ -36,7 +38,14 @@ public struct BackendChoice: Sendable {
   public func validated() throws(PipelineError) {
     _ = try soc()
     if let providers {
-      do { _ = try ProviderOrder(parsing: providers) } catch { throw PipelineError(error.message, .usage) }
+      let order: ProviderOrder
+      do { order = try ProviderOrder(parsing: providers) } catch {
+        throw PipelineError(error.message, .usage)
+      }
+      if npu == .required, !order.providers.contains(.qnn) {
+        throw PipelineError(
+          "--require-npu runs every node on qnn, and --ep \(order) leaves it out; drop one of them", .usage)
+      }
     }
     if let threadCount, threadCount < 1 { throw PipelineError("--threads takes a number from 1 on", .usage) }
   }
@@ -70,18 +79,28 @@ public struct BackendChoice: Sendable {
     return (ProviderOrder(known.isEmpty ? [.cpu] : known).endingInEmbedded, notes)
   }
 
+  /// Whether the NPU is there, as an emulation that takes its time.
+  var emulatesNPU: Bool {
+    #if arch(x86_64)
+      return LibrarySearch(.qnnPlugin, places).path != nil && LibrarySearch(.onnxRuntime, places).path != nil
+    #else
+      return false
+    #endif
+  }
+
   /// Opens a model with the first provider of the order that is there and takes it.
   ///
-  /// `dimensions` are extents for open dimensions by name; runtimes that plan ahead need them.
+  /// `dimensions` are extents for open dimensions by name; runtimes that plan ahead need them. A processor is told
+  /// `sharedDimensions` in their place, when it is to run several shapes.
   func open(
     _ graph: ModelGraph, path: String, order: ProviderOrder, dimensions: [String: Int],
-    profilePrefix: String? = nil
+    sharedDimensions: [String: Int]? = nil, profilePrefix: String? = nil
   ) throws(PipelineError) -> OpenedModel {
     var opener = ModelOpener(places: places)
     opener.settings.threadCount = threadCount
-    opener.settings.dimensions = dimensions
     opener.settings.profilePrefix = profilePrefix
     opener.qnn.soc = try soc()
+    opener.qnn.namesRefusedNodes = namesRefusedNodes
     // Without cpu in the order there is nobody who could run the rest of the nodes.
     if npu == .required || !order.providers.contains(.cpu) { opener.qnn.requirement = .allNodes }
     let clock = ContinuousClock()
@@ -92,6 +111,8 @@ public struct BackendChoice: Sendable {
         if provider == .embedded {
           return try CPUBackend.session(graph, options: CPUBackend.Options(threadCount: threadCount))
         }
+        var opener = opener
+        opener.settings.dimensions = provider == .qnn ? dimensions : sharedDimensions ?? dimensions
         return try opener.open(provider, model: path)
       }
     } catch {

@@ -53,8 +53,8 @@ public struct Measurement: Sendable {
   /// The first run, which is not among `seconds`.
   public let firstSeconds: Double
   public let seconds: [Double]
-  /// Whether the times scattered little enough to stop.
-  public let isStable: Bool
+  /// Whether the times scattered little enough to stop; nil where the number of runs was fixed.
+  public let isStable: Bool?
   /// The largest resident size while it was loaded and ran, in bytes, mapped weights included; nil where the system
   /// cannot tell it for one model alone.
   public let peakByteCount: Int?
@@ -69,8 +69,8 @@ public struct Measurement: Sendable {
   public let threadCount: Int
 
   public var medianSeconds: Double { Statistics.median(seconds) }
-  /// Half the distance of the quartiles over the median.
-  public var spread: Double { Statistics.spread(seconds) }
+  /// Half the distance of the quartiles over the median; nil for one run.
+  public var spread: Double? { seconds.count > 1 ? Statistics.spread(seconds) : nil }
 }
 
 /// What the nodes of one operator take in one run.
@@ -101,7 +101,8 @@ public enum BenchPipeline {
     let providers = try providers(request)
     var results: [BenchResult] = []
     for target in targets {
-      for provider in providers {
+      // What is not there fails once, not on every provider.
+      for provider in target.failure == nil ? providers : Array(providers.prefix(1)) {
         progress("\(target.path) on \(provider)")
         results.append(measure(target, provider, request, feedRequest))
       }
@@ -118,10 +119,11 @@ public enum BenchPipeline {
       let failed = results.compactMap { result -> ExitStatus? in
         if case .failed(let error) = result.outcome { error.status } else { nil }
       }
-      if request.backends.providers != nil || failed.count == results.count { failures += failed }
+      let isMeant =
+        request.backends.providers != nil || LibrarySearch.isNamed(.onnxRuntime, request.backends.places)
+      if isMeant || failed.count == results.count { failures += failed }
     }
-    let order: [ExitStatus] = [.internal, .inputOutput, .badInput, .usage, .unsupported]
-    return order.first { failures.contains($0) } ?? .done
+    return ExitStatus.gravest(of: failures)
   }
 
   private static func providers(_ request: BenchRequest) throws(PipelineError) -> [Provider] {
@@ -131,7 +133,9 @@ public enum BenchPipeline {
         throw PipelineError(error.message, .usage)
       }
     }
-    let isThere = LibrarySearch(.onnxRuntime, request.backends.places).path != nil
+    let places = request.backends.places
+    let isThere =
+      LibrarySearch(.onnxRuntime, places).path != nil || LibrarySearch.isNamed(.onnxRuntime, places)
     return isThere ? [.cpu, .embedded] : [.embedded]
   }
 
@@ -142,6 +146,7 @@ public enum BenchPipeline {
     var byteCount = 0
     let outcome: BenchResult.Outcome
     do throws(PipelineError) {
+      if let failure = target.failure { throw failure }
       let model = try LoadedModel(path: target.path, followsLinks: request.followsLinks)
       title = model.title
       byteCount = model.byteCount

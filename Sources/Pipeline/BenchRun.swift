@@ -52,7 +52,7 @@ struct BenchRun {
 
   private func time(
     _ opened: OpenedModel, _ feeds: ModelFeeds, _ clock: ContinuousClock
-  ) throws(PipelineError) -> (seconds: [Double], first: Double, isStable: Bool) {
+  ) throws(PipelineError) -> (seconds: [Double], first: Double, isStable: Bool?) {
     func once() throws(PipelineError) -> Double {
       let start = clock.now
       _ = try ModelValidation.run(opened.session, feeds.tensors, model.path)
@@ -60,7 +60,7 @@ struct BenchRun {
     }
     let first = try once()
     // An emulation's time means nothing, so one run is enough.
-    if opened.engine.isEmulated, request.runCount == nil { return ([first], first, true) }
+    if opened.engine.isEmulated, request.runCount == nil { return ([first], first, nil) }
     var seconds: [Double] = []
     let start = clock.now
     while true {
@@ -74,6 +74,7 @@ struct BenchRun {
       if seconds.count >= Self.runCounts.upperBound { break }
       if seconds.count >= 2, (clock.now - start) / .seconds(1) > request.secondLimit { break }
     }
+    if request.runCount != nil { return (seconds, first, nil) }
     return (seconds, first, Statistics.spread(seconds) <= Self.stableSpread)
   }
 

@@ -36,9 +36,11 @@ public enum DoctorPipeline {
       DoctorReport.Check(
         "embedded", .good, "the embedded engine is always there",
         facts: [("operators", "\(Set(CPUBackend.operators.map { $0.domain + $0.name }).count)")]))
-    let (runtimeCheck, runtime) = runtime(request.backends, isWanted: !wanted.isDisjoint(with: [.cpu, .qnn]))
+    let listed = manifestProviders(request)
+    let (runtimeCheck, runtime) = runtime(
+      request.backends, need(wanted, listed, [.cpu, .qnn]))
     report.checks.append(runtimeCheck)
-    report.checks += qnn(request.backends, runtime, isWanted: wanted.contains(.qnn))
+    report.checks += qnn(request.backends, runtime, need(wanted, listed, [.qnn]))
     report.checks += room(request)
     report.checks += manifest(request)
     return report
@@ -50,6 +52,37 @@ public enum DoctorPipeline {
     do { return Set(try ProviderOrder(parsing: text).providers) } catch {
       throw PipelineError(error.message, .usage)
     }
+  }
+
+  /// How much it matters that a provider is there.
+  private enum Need {
+    case none
+    /// An entry of the manifest names it, and the embedded engine takes its place.
+    case listed
+    /// --ep or --require-npu names it.
+    case wanted
+
+    var state: DoctorReport.Check.State {
+      switch self {
+      case .none: .note
+      case .listed: .warning
+      case .wanted: .problem
+      }
+    }
+
+    /// How a sentence about what is missing goes on.
+    func words(_ otherwise: String) -> String {
+      switch self {
+      case .none: otherwise
+      case .listed: "\(otherwise), though the manifest asks for it"
+      case .wanted: "--ep or --require-npu asks for it"
+      }
+    }
+  }
+
+  private static func need(_ wanted: Set<Provider>, _ listed: Set<Provider>, _ those: Set<Provider>) -> Need {
+    if !wanted.isDisjoint(with: those) { return .wanted }
+    return listed.isDisjoint(with: those) ? .none : .listed
   }
 
   // MARK: The machine
@@ -113,20 +146,21 @@ public enum DoctorPipeline {
   }
 
   private static func runtime(
-    _ backends: BackendChoice, isWanted: Bool
+    _ backends: BackendChoice, _ need: Need
   ) -> (DoctorReport.Check, OnnxRuntime?) {
     let search = LibrarySearch(.onnxRuntime, backends.places)
     let facts = facts(of: search)
     // A library that somebody named must work.
     let isNamed = search.looks.contains { named.contains($0.origin) }
-    let state: DoctorReport.Check.State = isWanted || isNamed ? .problem : .note
+    let state = isNamed ? .problem : need.state
     guard search.path != nil else {
       let message =
         search.absence.split(separator: "\n").first.map(String.init) ?? "ONNX Runtime was not found"
       return (
         DoctorReport.Check(
           "onnx-runtime", state,
-          isNamed ? message : "ONNX Runtime was not found; models run on the embedded engine",
+          isNamed
+            ? message : "ONNX Runtime was not found; \(need.words("models run on the embedded engine"))",
           remedy: SoughtLibrary.onnxRuntime.remedy, facts: facts), nil
       )
     }
@@ -163,7 +197,7 @@ public enum DoctorPipeline {
   ]
 
   private static func qnn(
-    _ backends: BackendChoice, _ runtime: OnnxRuntime?, isWanted: Bool
+    _ backends: BackendChoice, _ runtime: OnnxRuntime?, _ need: Need
   ) -> [DoctorReport.Check] {
     let search = LibrarySearch(.qnnPlugin, backends.places)
     let facts = facts(of: search)
@@ -173,9 +207,12 @@ public enum DoctorPipeline {
         search.absence.split(separator: "\n").first.map(String.init) ?? "the QNN plugin was not found"
       return [
         DoctorReport.Check(
-          "qnn-plugin", isWanted || isNamed ? .problem : .note,
-          isNamed ? message : "Qualcomm's QNN plugin was not found; nothing can run on the NPU",
-          remedy: SoughtLibrary.qnnPlugin.remedy, facts: facts)
+          "qnn-plugin", isNamed ? .problem : need.state,
+          isNamed
+            ? message : "Qualcomm's QNN plugin was not found; \(need.words("nothing can run on the NPU"))",
+          remedy: SoughtLibrary.qnnPlugin.remedy, facts: facts),
+        unchecked("qnn-backend", "there is no plugin that it could lie beside"),
+        unchecked("npu", "there is no QNN plugin"),
       ]
     }
     let libraries = QNNLibraries(plugin: path)
@@ -187,17 +224,22 @@ public enum DoctorPipeline {
         DoctorReport.Check(
           "qnn-backend", .problem, "there is no NPU backend beside the plugin: \(libraries.htpBackend)",
           remedy: SoughtLibrary.qnnPlugin.remedy))
+      checks.append(unchecked("npu", "its backend is missing"))
       return checks
     }
     guard let runtime else {
       checks.append(
         DoctorReport.Check(
-          "npu", isWanted ? .problem : .note, "without ONNX Runtime the QNN plugin is of no use",
+          "npu", need.state, "without ONNX Runtime the QNN plugin is of no use",
           remedy: SoughtLibrary.onnxRuntime.remedy))
       return checks
     }
     checks.append(npu(runtime, libraries, backends))
     return checks
+  }
+
+  private static func unchecked(_ name: String, _ why: String) -> DoctorReport.Check {
+    DoctorReport.Check(name, .note, "not checked: \(why)")
   }
 
   /// Runs a tiny model on the NPU: the only proof that everything fits together.

@@ -21,11 +21,14 @@ public struct DoctorReport: Sendable {
     public let remedy: String?
     /// Facts by name, in order.
     public let facts: [(name: String, value: String)]
+    /// What a problem means for the process; nil leaves it to the name.
+    let cause: ExitStatus?
 
     public init(
       _ name: String, _ state: State, _ message: String, remedy: String? = nil,
-      facts: [(name: String, value: String)] = []
+      facts: [(name: String, value: String)] = [], cause: ExitStatus? = nil
     ) {
+      self.cause = cause
       self.name = name
       self.state = state
       self.message = message
@@ -41,9 +44,11 @@ public struct DoctorReport: Sendable {
 
   /// What the findings mean for the process.
   public var status: ExitStatus {
-    let failed = checks.filter { $0.state == .problem }.map(\.name)
+    let failed = checks.filter { $0.state == .problem }
+    if let cause = failed.first(where: { $0.cause == .inputOutput })?.cause { return cause }
+    let names = failed.map(\.name)
     if failed.isEmpty { return .done }
-    if failed.contains("manifest") || failed.contains("model") { return .badInput }
-    return failed.contains("disk") || failed.contains("memory") ? .inputOutput : .unsupported
+    if names.contains("manifest") || names.contains("model") { return .badInput }
+    return names.contains("disk") || names.contains("memory") ? .inputOutput : .unsupported
   }
 }

@@ -1,4 +1,5 @@
 import ByteIO
+import ModelBackend
 import ModelStore
 
 extension DoctorPipeline {
@@ -14,6 +15,7 @@ extension DoctorPipeline {
     for word in request.models {
       do throws(PipelineError) {
         for target in try ValidateTargets(manifestPath: request.manifestPath).models([word]) {
+          if let failure = target.failure { throw failure }
           let model = try LoadedModel(path: target.path, followsLinks: true)
           if let problem = model.problems.first {
             checks.append(DoctorReport.Check("model", .problem, problem, remedy: "get the model again"))
@@ -28,7 +30,7 @@ extension DoctorPipeline {
           }
         }
       } catch {
-        checks.append(DoctorReport.Check("model", .problem, error.message))
+        checks.append(DoctorReport.Check("model", .problem, error.message, cause: error.status))
       }
     }
     return checks + [memory(largest), disk(largest, place)].compactMap { $0 }
@@ -72,7 +74,19 @@ extension DoctorPipeline {
     byteCount < 10_000_000_000 ? "\(byteCount / 1_000_000) MB" : "\(byteCount / 1_000_000_000) GB"
   }
 
+  private static func counted(_ number: Int, _ one: String, _ many: String) -> String {
+    "\(number) \(number == 1 ? one : many)"
+  }
+
   // MARK: The manifest
+
+  /// Providers that entries of the manifest ask for first.
+  static func manifestProviders(_ request: DoctorRequest) -> Set<Provider> {
+    let file = ManifestFile(path: request.manifestPath ?? ManifestFile.usualPath)
+    guard let manifest = try? file.read() else { return [] }
+    let names = manifest.keys.flatMap { (try? manifest.entry($0))?.providers ?? [] }
+    return Set(names.compactMap(Provider.init(named:)))
+  }
 
   static func manifest(_ request: DoctorRequest) -> [DoctorReport.Check] {
     let path = request.manifestPath ?? ManifestFile.usualPath
@@ -80,7 +94,7 @@ extension DoctorPipeline {
       return [
         DoctorReport.Check(
           "manifest", request.manifestPath == nil ? .note : .problem, "there is no manifest \(path)",
-          remedy: "whisperq manifest add KEY --path MODEL makes one")
+          remedy: "whisperq manifest add KEY --path MODEL makes one", cause: .inputOutput)
       ]
     }
     do {
@@ -91,12 +105,16 @@ extension DoctorPipeline {
       }
       let count = result.keys.count
       if result.findings.isEmpty {
-        return [DoctorReport.Check("manifest", .good, "\(path) has \(count) entries, all in order")]
+        return [
+          DoctorReport.Check(
+            "manifest", .good, "\(path) has \(Self.counted(count, "entry", "entries")), all in order")
+        ]
       }
       return [
         DoctorReport.Check(
           "manifest", errors.isEmpty ? .warning : .problem,
-          "\(path) has \(count) entries, \(errors.count) errors and \(result.findings.count - errors.count) warnings",
+          "\(path) has \(Self.counted(count, "entry", "entries")), \(Self.counted(errors.count, "error", "errors")) and "
+            + Self.counted(result.findings.count - errors.count, "warning", "warnings"),
           remedy: "whisperq manifest check says more", facts: facts)
       ]
     } catch {

@@ -36,7 +36,12 @@ public struct ModelReference: Sendable {
       return ModelReference(path: word, entry: nil, manifestPath: file.path)
     }
     let missing = ByteIOError(.notFound, path: word)
-    guard couldBeKey(word), manifestPath != nil || file.exists else { throw PipelineError(missing) }
+    guard couldBeKey(word) else { throw PipelineError(missing) }
+    guard file.exists else {
+      throw PipelineError(
+        "\(word): there is no such file, and no manifest \(file.path) in which it could be a key; check the path",
+        .inputOutput)
+    }
     let manifest: Manifest
     let entry: ManifestEntry
     do {

@@ -58,6 +58,7 @@ extension InputChoice {
   }
 
   private func readArchive(_ path: String, into request: inout FeedRequest) throws(PipelineError) {
+    if kind(ofPath: path) == .missing { throw PipelineError(ByteIOError(.notFound, path: path)) }
     do {
       let archive = try ZIPArchive(path: path)
       for entry in archive.entries where entry.path.hasSuffix(".npy") {

@@ -1,88 +1,40 @@
-import ByteIO
 import ModelBackend
-import ONNXFile
 import ONNXGraph
 import Tensors
 import Validation
 import Whisper
-
-/// A model that was read, with everything that was found while reading it.
-struct LoadedModel {
-  let path: String
-  let graph: ModelGraph
-  let description: WhisperModelDescription
-  /// With its data files.
-  let byteCount: Int
-  /// Of the external data, each a sentence.
-  let problems: [String]
-
-  init(path: String, followsLinks: Bool) throws(PipelineError) {
-    let links: LinkPolicy = followsLinks ? .follow : .refuse
-    let external = ExternalDataFiles(modelPath: path, links: links)
-    self.path = path
-    do {
-      let file = try MappedFile(path: path)
-      let model = try ModelReader.read(file)
-      graph = try ModelGraph.lift(model, external: external, tensors: .noted)
-      let health = DataHealth(model, graph, external: external, links: links)
-      problems = health.problems
-      byteCount = file.byteCount + health.files.reduce(0) { $0 + ($1.byteCount ?? 0) }
-    } catch let error as ByteIOError {
-      throw PipelineError(error)
-    } catch let error as ONNXFileError {
-      throw PipelineError(error)
-    } catch let error as LiftError {
-      throw PipelineError(error)
-    } catch {
-      throw PipelineError("\(path): \(error)", .internal)
-    }
-    description = WhisperModelDescription.recognise(graph)
-  }
-
-  /// `Whisper tiny.en encoder, Hugging Face Optimum`.
-  var title: String {
-    guard description.isWhisper else { return "ONNX model" }
-    let size = description.size.map { " " + $0.name } ?? ""
-    return "Whisper\(size) \(description.part.title), \(description.layout.title)"
-  }
-
-  /// Feeds by the request; an array without a name goes to the only input.
-  func feeds(_ request: FeedRequest) throws(PipelineError) -> ModelFeeds {
-    var request = request
-    if let lone = request.given.removeValue(forKey: "") {
-      let names = graph.requiredInputs.map { graph[$0].name }
-      guard names.count == 1 else {
-        throw PipelineError(
-          "\(path): the model has \(names.count) inputs (\(names.joined(separator: ", "))); name the array's, as in "
-            + "--input \(names.first ?? "name")=file.npy", .usage)
-      }
-      request.given[names[0]] = lone
-    }
-    do { return try ModelFeeds(for: graph, request) } catch {
-      throw PipelineError("\(path): \(error.message)", .usage)
-    }
-  }
-}
 
 /// The validation of one model of a set.
 struct ModelValidation {
   private let target: ValidateTarget
   private let request: ValidateRequest
   private let feedRequest: FeedRequest
-  private let gate: TimingGate
+  private let context: Context
   private(set) var report: ModelReport
 
+  /// What the models of a set share.
+  struct Context {
+    let gate: TimingGate
+    /// Whether at least one model has an original; where none has, limits that need one are a mistake.
+    let comparesSomething: Bool
+    let observer: ValidateObserver
+  }
+
   init(
-    _ target: ValidateTarget, _ request: ValidateRequest, _ feeds: FeedRequest, _ gate: TimingGate
+    _ target: ValidateTarget, _ request: ValidateRequest, _ feeds: FeedRequest, _ context: Context
   ) {
     self.target = target
     self.request = request
     feedRequest = feeds
-    self.gate = gate
+    self.context = context
     report = ModelReport(path: target.path, title: "", byteCount: 0)
   }
 
   mutating func run() {
+    if let failure = target.failure {
+      report.objections.append(.init(failure))
+      return
+    }
     do throws(PipelineError) {
       try validate()
     } catch {
@@ -92,30 +44,30 @@ struct ModelValidation {
 
   private mutating func validate() throws(PipelineError) {
     let (order, notes) = try request.backends.order(for: target.entry)
-    let target = target
-    let links = request.followsLinks
-    let model = try gate.working { () throws(PipelineError) in
-      try LoadedModel(path: target.path, followsLinks: links)
+    let (path, links) = (target.path, request.followsLinks)
+    let model = try context.gate.working { () throws(PipelineError) in
+      try LoadedModel(path: path, followsLinks: links)
     }
     report = ModelReport(path: target.path, title: model.title, byteCount: model.byteCount)
     report.notes = notes
-    checkStructure(model, order)
-    guard request.depth != .structure, report.objections.isEmpty else { return }
-    let feeds = try model.feeds(feedRequest)
-    let candidate = try evaluate(model, order, feeds)
-    let reference = try compareWithReference(feeds, order)
-    let findings = candidate.outputs.map { output in
-      finding(output.name, output.content, reference)
+    let steps: Result<FeedSteps, PipelineError>
+    do throws(PipelineError) { steps = .success(try model.feedSteps(feedRequest)) } catch {
+      steps = .failure(error)
     }
-    let run = RunReport(
-      engine: candidate.engine,
-      inputs: feeds.names.compactMap { name in feeds.tensors[name].map { .init(name, $0) } },
-      outputs: candidate.outputs.map { .init($0.name, $0.content) }, findings: findings,
-      loadSeconds: candidate.loadSeconds, seconds: candidate.seconds, reference: reference?.report)
+    checkStructure(model, order, (try? steps.get())?.first.dimensions ?? [:])
+    if request.depth == .structure, request.inputs.choosesShapes { _ = try steps.get() }
+    guard request.depth != .structure, report.objections.isEmpty else { return }
+    try checkComparison(model)
+    let original = try loadedReference(of: model)
+    let candidate = try evaluate(model, order, try steps.get())
+    let reference = try original.map { (original) throws(PipelineError) in
+      try evaluateReference(original, candidate.steps, order)
+    }
+    let run = report(on: candidate, reference)
     report.run = run
     judge(run)
     settleRefusals(run.engine)
-    if request.depth == .layers { try compareLayers(model, feeds) }
+    if request.depth == .layers, let original { try compareLayers(model, original, candidate.steps) }
   }
 
   /// A model that ran whole on the NPU was not refused, whatever the rules expected of single operators.
@@ -125,12 +77,16 @@ struct ModelValidation {
     let expected = report.findings.count { $0.severity == .refused }
     guard expected > 0 else { return }
     report.findings.removeAll { $0.severity == .refused }
-    report.notes.append("QNN took every node, also where the rules expected a refusal (\(expected) findings)")
+    report.notes.append(
+      "QNN took every node, also where the rules expected a refusal (\(expected) finding\(expected == 1 ? "" : "s"))"
+    )
   }
 
   // MARK: Structure
 
-  private mutating func checkStructure(_ model: LoadedModel, _ order: ProviderOrder) {
+  private mutating func checkStructure(
+    _ model: LoadedModel, _ order: ProviderOrder, _ dimensions: [String: Int]
+  ) {
     report.objections += model.problems.map { .init(.file, $0) }
     let structure = StructureCheck.findings(in: model.graph)
     report.findings = structure
@@ -138,7 +94,7 @@ struct ModelValidation {
     let concernsNPU =
       order.providers.contains(.qnn) || request.backends.target != nil || request.backends.npu == .required
     guard concernsNPU else { return }
-    let rules = HTPRules.findings(in: model.graph)
+    let rules = HTPRules.findings(in: model.graph, binding: dimensions)
     report.findings += rules
     for finding in rules where finding.severity == .error {
       report.objections.append(.init(.verdict, "\(model.path): \(finding.sentence)"))
@@ -151,12 +107,74 @@ struct ModelValidation {
     }
   }
 
+  // MARK: Comparison
+
+  /// Says before anything runs whether what was asked for can be judged.
+  private mutating func checkComparison(_ model: LoadedModel) throws(PipelineError) {
+    guard target.referencePath == nil else { return }
+    let isQuantized = QuantizationTraces.exist(in: model.graph)
+    var wishes: [String] = []
+    if request.limits.minimumSQNR != nil { wishes.append("--min-sqnr") }
+    if request.limits.minimumCosine != nil { wishes.append("--min-cosine") }
+    if request.depth == .layers { wishes.append("--layers") }
+    guard !wishes.isEmpty else {
+      if isQuantized, request.findsReference {
+        report.notes.append(
+          "no original was found, so nothing was compared; name it with --reference, or --no-reference if that is "
+            + "how it should be")
+      }
+      return
+    }
+    guard context.comparesSomething, !isQuantized else {
+      throw PipelineError(
+        "\(target.path): there is nothing to compare with for \(wishes.joined(separator: ", ")); name the original "
+          + "with --reference", .usage)
+    }
+    report.notes.append(
+      "\(wishes.joined(separator: ", ")): left out, for this is an original itself (not quantized, and no reference)"
+    )
+  }
+
+  /// The original, when there is one and it is of the same kind.
+  private func loadedReference(of model: LoadedModel) throws(PipelineError) -> LoadedModel? {
+    guard let path = target.referencePath else { return nil }
+    let links = request.followsLinks
+    let reference = try context.gate.working { () throws(PipelineError) in
+      try LoadedModel(path: path, followsLinks: links)
+    }
+    if let problem = reference.problems.first { throw PipelineError(problem, .badInput) }
+    if let (width, other) = Self.both(model, reference, \.width), width != other {
+      throw Self.otherModel(model, reference, "its width is \(other), the model's is \(width)")
+    }
+    return reference
+  }
+
+  private static func both(
+    _ model: LoadedModel, _ reference: LoadedModel, _ key: KeyPath<WhisperDimensions, Int?>
+  ) -> (Int, Int)? {
+    guard model.description.isWhisper, reference.description.isWhisper,
+      let first = model.description.dimensions[keyPath: key],
+      let second = reference.description.dimensions[keyPath: key]
+    else { return nil }
+    return (first, second)
+  }
+
+  private static func otherModel(
+    _ model: LoadedModel, _ reference: LoadedModel, _ why: String
+  ) -> PipelineError {
+    PipelineError(
+      "\(reference.path) is no reference for \(model.path): \(why); name another one with --reference, or leave it out "
+        + "with --no-reference", .usage)
+  }
+
   // MARK: Running
 
   /// What came out of a model, and how fast.
   private struct Evaluation {
     let engine: EngineReport
-    let outputs: [(name: String, content: TensorContent)]
+    let steps: [ModelFeeds]
+    /// For each step.
+    let outputs: [[(name: String, content: TensorContent)]]
     let loadSeconds: Double
     let seconds: [Double]
   }
@@ -165,36 +183,44 @@ struct ModelValidation {
   private static let timeLimit = 60.0
 
   private func evaluate(
-    _ model: LoadedModel, _ order: ProviderOrder, _ feeds: ModelFeeds
+    _ model: LoadedModel, _ order: ProviderOrder, _ steps: FeedSteps
   ) throws(PipelineError) -> Evaluation {
     let backends = request.backends
     let runCount = request.runCount
     let path = model.path
+    if order.providers.first == .qnn, backends.emulatesNPU { context.observer.emulating(path) }
     let clock = ContinuousClock()
-    let (opened, results, first) = try gate.working { () throws(PipelineError) in
-      let opened = try backends.open(model.graph, path: path, order: order, dimensions: feeds.dimensions)
+    let (opened, used, results, first) = try context.gate.working { () throws(PipelineError) in
+      let opened = try backends.open(
+        model.graph, path: path, order: order, dimensions: steps.first.dimensions,
+        sharedDimensions: steps.sharedDimensions)
+      let used = steps.all(on: opened.engine.provider)
       let start = clock.now
-      let results = try Self.run(opened.session, feeds.tensors, path)
-      return (opened, results, (clock.now - start) / .seconds(1))
+      var results = [try Self.run(opened.session, used[0].tensors, path)]
+      let seconds = (clock.now - start) / .seconds(1)
+      for step in used.dropFirst() { results.append(try Self.run(opened.session, step.tensors, path)) }
+      return (opened, used, results, seconds)
     }
-    let seconds = try gate.alone { () throws(PipelineError) in
+    let seconds = try context.gate.alone { () throws(PipelineError) in
       let start = clock.now
       // An emulation's time means nothing, so it is not worth waiting for.
       var seconds: [Double] = opened.engine.isEmulated ? [first] : []
       if opened.engine.isEmulated { return seconds }
       while seconds.count < max(1, runCount) {
         let begin = clock.now
-        _ = try Self.run(opened.session, feeds.tensors, path)
+        _ = try Self.run(opened.session, used[0].tensors, path)
         seconds.append((clock.now - begin) / .seconds(1))
         if (clock.now - start) / .seconds(1) > Self.timeLimit { break }
       }
       return seconds
     }
-    let outputs = opened.session.outputs.compactMap { output in
-      results[output.name].map { (name: output.name, content: $0) }
+    let outputs = results.map { results in
+      opened.session.outputs.compactMap { output in
+        results[output.name].map { (name: output.name, content: $0) }
+      }
     }
     return Evaluation(
-      engine: opened.engine, outputs: outputs, loadSeconds: opened.loadSeconds, seconds: seconds)
+      engine: opened.engine, steps: used, outputs: outputs, loadSeconds: opened.loadSeconds, seconds: seconds)
   }
 
   static func run(
@@ -211,33 +237,43 @@ struct ModelValidation {
 
   private struct ReferenceResult {
     let report: RunReport.Reference
-    let outputs: [String: TensorContent]
+    /// For each step of the candidate that the reference has too.
+    let steps: [OutputComparison.Reference?]
   }
 
-  private func compareWithReference(
-    _ feeds: ModelFeeds, _ order: ProviderOrder
-  ) throws(PipelineError) -> ReferenceResult? {
-    guard let path = target.referencePath else { return nil }
-    let links = request.followsLinks
-    let model = try gate.working { () throws(PipelineError) in
-      try LoadedModel(path: path, followsLinks: links)
-    }
-    if let problem = model.problems.first { throw PipelineError(problem, .badInput) }
-    let tensors = try Self.feeds(feeds, for: model, candidate: target.path)
+  private func evaluateReference(
+    _ model: LoadedModel, _ steps: [ModelFeeds], _ order: ProviderOrder
+  ) throws(PipelineError) -> ReferenceResult {
     // The NPU computes floats as fp16; the reference is the processor's.
     let processors = ProviderOrder(order.providers.filter { $0 != .qnn })
     var backends = request.backends
     backends.npu = .optional
     let usual = processors.providers.isEmpty ? ProviderOrder([.cpu, .embedded]) : processors
-    let (engine, outputs, seconds) = try gate.working { () throws(PipelineError) in
-      let opened = try backends.open(model.graph, path: path, order: usual, dimensions: feeds.dimensions)
-      let clock = ContinuousClock()
-      let start = clock.now
-      let outputs = try Self.run(opened.session, tensors, path)
-      return (opened.engine, outputs, (clock.now - start) / .seconds(1))
+    let hasChoice = model.description.part == .decoderMerged
+    let path = target.path
+    return try context.gate.working { () throws(PipelineError) in
+      let shared = FeedSteps(steps[0], steps.count > 1 ? steps[1] : nil).sharedDimensions
+      let opened = try backends.open(
+        model.graph, path: model.path, order: usual, dimensions: shared, sharedDimensions: shared)
+      var results: [OutputComparison.Reference?] = []
+      var seconds = 0.0
+      for (index, step) in steps.enumerated() {
+        let tensors = try Self.feeds(step, for: model, candidate: path)
+        // A decoder of one kind knows one branch only.
+        if index > 0, !hasChoice {
+          results.append(nil)
+          continue
+        }
+        let clock = ContinuousClock()
+        let start = clock.now
+        let outputs = try Self.run(opened.session, tensors, model.path)
+        if index == 0 { seconds = (clock.now - start) / .seconds(1) }
+        results.append(OutputComparison.Reference(outputs: outputs, fed: tensors))
+      }
+      return ReferenceResult(
+        report: RunReport.Reference(path: model.path, engine: opened.engine, seconds: seconds), steps: results
+      )
     }
-    return ReferenceResult(
-      report: RunReport.Reference(path: path, engine: engine, seconds: seconds), outputs: outputs)
   }
 
   /// The same inputs in the types that the reference takes.
@@ -259,22 +295,23 @@ struct ModelValidation {
     return tensors
   }
 
-  private func finding(
-    _ name: String, _ content: TensorContent, _ reference: ReferenceResult?
-  ) -> OutputFinding {
-    let health = TensorHealth(content)
-    guard let reference else { return OutputFinding(name: name, health: health, difference: nil) }
-    guard let expected = reference.outputs[name] else {
-      return OutputFinding(
-        name: name, health: health, difference: nil, mismatch: "the reference has no such output")
+  private func report(on candidate: Evaluation, _ reference: ReferenceResult?) -> RunReport {
+    var findings: [OutputFinding] = []
+    var (inputs, outputs): ([RunReport.Port], [RunReport.Port]) = ([], [])
+    for (index, step) in candidate.steps.enumerated() {
+      let comparison = OutputComparison(
+        step, hasReference: reference != nil, reference: reference.flatMap { $0.steps[index] })
+      findings += candidate.outputs[index].map { comparison.finding($0.name, $0.content) }
+      outputs += candidate.outputs[index].map { .init(comparison.title($0.name), $0.content) }
+      let before = index == 0 ? [:] : candidate.steps[0].tensors
+      for name in step.names {
+        guard let tensor = step.tensors[name], before[name]?.shape != tensor.shape else { continue }
+        inputs.append(.init(comparison.title(name), tensor))
+      }
     }
-    guard expected.shape == content.shape else {
-      return OutputFinding(
-        name: name, health: health, difference: nil,
-        mismatch: "its shape is \(content.shape), the reference's is \(expected.shape)")
-    }
-    return OutputFinding(
-      name: name, health: health, difference: TensorDifference(reference: expected, candidate: content))
+    return RunReport(
+      engine: candidate.engine, inputs: inputs, outputs: outputs, findings: findings,
+      loadSeconds: candidate.loadSeconds, seconds: candidate.seconds, reference: reference?.report)
   }
 
   // MARK: Verdict
@@ -288,29 +325,37 @@ struct ModelValidation {
     }
     let verdict = Verdict(run.findings, latency: latency, limits: request.limits)
     report.objections += verdict.objections.map { .init(.verdict, $0) }
-    let wantsReference = request.limits.minimumSQNR != nil || request.limits.minimumCosine != nil
-    if wantsReference, run.reference == nil {
+    let limits = request.limits
+    let isGated = limits.minimumSQNR != nil || limits.minimumCosine != nil
+    if isGated, run.reference != nil, verdict.objections.isEmpty,
+      run.findings.allSatisfy({ $0.difference == nil })
+    {
       report.objections.append(
         .init(
-          .usage, "\(target.path): there is nothing to compare with; name the original with --reference"))
+          .usage, "\(target.path): no output can be compared with \(run.reference?.path ?? "the reference")"))
     }
   }
 
-  private mutating func compareLayers(_ model: LoadedModel, _ feeds: ModelFeeds) throws(PipelineError) {
-    guard let path = target.referencePath else {
-      throw PipelineError(
-        "\(target.path): --layers needs the original; name it with --reference", .usage)
-    }
-    let links = request.followsLinks
+  private mutating func compareLayers(
+    _ model: LoadedModel, _ reference: LoadedModel, _ steps: [ModelFeeds]
+  ) throws(PipelineError) {
     let threads = request.backends.threadCount
-    report.layers = try gate.working { () throws(PipelineError) in
-      let reference = try LoadedModel(path: path, followsLinks: links)
-      return try LayerComparison(
-        reference: reference, candidate: model,
-        referenceFeeds: Self.feeds(feeds, for: reference, candidate: model.path),
-        candidateFeeds: feeds.tensors,
-        threadCount: threads
-      ).run()
+    let path = target.path
+    report.layers = try context.gate.working { () throws(PipelineError) in
+      var layers: [LayerReport] = []
+      // A reference of one branch has nothing to say about the other.
+      for step in reference.description.part == .decoderMerged ? steps : Array(steps.prefix(1)) {
+        let comparison = LayerComparison(
+          reference: reference, candidate: model,
+          referenceFeeds: try Self.feeds(step, for: reference, candidate: path),
+          candidateFeeds: step.tensors, threadCount: threads)
+        layers += try comparison.run().map { layer in
+          LayerReport(
+            name: OutputComparison.title(layer.name, step.branch), operatorName: layer.operatorName,
+            difference: layer.difference)
+        }
+      }
+      return layers
     }
   }
 }

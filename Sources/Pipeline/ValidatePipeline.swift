@@ -15,15 +15,17 @@ public enum ValidatePipeline {
     let feeds = try request.inputs.request()
     let targets = try ValidateTargets(request).models(request.models)
     observer.began(targets.count)
-    let jobs = jobCount(request, targets)
-    let gate = TimingGate(workerCount: jobs)
+    let jobs = max(1, jobCount(request, targets))
+    let context = ModelValidation.Context(
+      gate: TimingGate(workerCount: jobs), comparesSomething: targets.contains { $0.referencePath != nil },
+      observer: observer)
     let next = Atomic(0)
     let reports = Mutex([ModelReport?](repeating: nil, count: targets.count))
     DispatchQueue.concurrentPerform(iterations: jobs) { _ in
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < targets.count else { return }
-        var validation = ModelValidation(targets[index], request, feeds, gate)
+        var validation = ModelValidation(targets[index], request, feeds, context)
         validation.run()
         let report = validation.report
         reports.withLock { $0[index] = report }
@@ -36,9 +38,7 @@ public enum ValidatePipeline {
   /// The status of a whole set: that of the first model with the gravest kind of failure, so that one damaged file is
   /// not hidden behind a limit that was missed.
   public static func status(of reports: [ModelReport]) -> ExitStatus {
-    let order: [ExitStatus] = [.internal, .inputOutput, .badInput, .unsupported, .usage, .verdict]
-    let found = reports.compactMap(\.status)
-    return order.first { found.contains($0) } ?? .done
+    ExitStatus.gravest(of: reports.compactMap(\.status))
   }
 
   /// How many models fit beside each other: a session takes about twice its files, and a reference as much again.
@@ -60,5 +60,13 @@ public enum ValidatePipeline {
     return names.filter { $0.hasPrefix(stem) }.reduce(0) { sum, name in
       sum + ((try? MappedFile(path: joined(home, name)))?.byteCount ?? 0)
     }
+  }
+}
+
+extension ExitStatus {
+  /// The status of several things that went wrong; `done` when there are none.
+  public static func gravest(of found: [ExitStatus]) -> ExitStatus {
+    let order: [ExitStatus] = [.internal, .inputOutput, .badInput, .unsupported, .usage, .verdict]
+    return order.first(where: found.contains) ?? .done
   }
 }

@@ -43,19 +43,26 @@ public struct InputChoice: Sendable {
   public var pastCount = 4
 
   public init() {}
+
+  /// Whether the caller says something about extents.
+  var choosesShapes: Bool { !dimensions.isEmpty || !shapes.isEmpty || !files.isEmpty }
 }
 
 /// Who is told how a validation goes on; called from any thread.
 public struct ValidateObserver: Sendable {
   public let began: @Sendable (_ modelCount: Int) -> Void
   public let finished: @Sendable (_ report: ModelReport) -> Void
+  /// A model goes to an NPU that is emulated, which takes long.
+  public let emulating: @Sendable (_ path: String) -> Void
 
   public init(
     began: @escaping @Sendable (Int) -> Void = { _ in },
-    finished: @escaping @Sendable (ModelReport) -> Void = { _ in }
+    finished: @escaping @Sendable (ModelReport) -> Void = { _ in },
+    emulating: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.began = began
     self.finished = finished
+    self.emulating = emulating
   }
 }
 

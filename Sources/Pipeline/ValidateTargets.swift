@@ -7,6 +7,8 @@ struct ValidateTarget: Sendable {
   let path: String
   let entry: ManifestEntry?
   let referencePath: String?
+  /// Why there is nothing to look at; nil when there is.
+  var failure: PipelineError?
 }
 
 /// Finds models and their references.
@@ -48,7 +50,8 @@ struct ValidateTargets {
     if words.isEmpty {
       guard let manifest else {
         throw PipelineError(
-          "\(manifestFile.path): there is no manifest; name models, or the manifest with --manifest", .usage)
+          "\(manifestFile.path): there is no manifest; name models, or the manifest with --manifest",
+          .inputOutput)
       }
       words = manifest.keys
       if words.isEmpty { throw PipelineError("\(manifestFile.path): the manifest has no entry", .badInput) }
@@ -56,20 +59,27 @@ struct ValidateTargets {
     var seen: Set<FileIdentity> = []
     var targets: [ValidateTarget] = []
     for word in words {
-      let source = try ModelReference.resolve(word, manifestPath: manifestFile.path)
-      if kind(ofPath: source.path) == .folder {
-        for name in try FolderPipeline.contents(of: source.path).models {
-          let path = joined(source.path, name)
-          if let id = identity(ofPath: path), !seen.insert(id).inserted { continue }
-          targets.append(try target(path, entry: nil, in: source.path, name))
+      // What is wrong with one word does not keep the others from being looked at.
+      let source: ModelReference
+      do throws(PipelineError) {
+        source = try ModelReference.resolve(word, manifestPath: manifestFile.path)
+        guard kind(ofPath: source.path) != .folder else {
+          for name in try FolderPipeline.contents(of: source.path).models {
+            let path = joined(source.path, name)
+            if let id = identity(ofPath: path), !seen.insert(id).inserted { continue }
+            targets.append(target(path, entry: nil, name))
+          }
+          continue
         }
-      } else {
-        if let id = identity(ofPath: source.path), !seen.insert(id).inserted { continue }
-        targets.append(
-          try target(source.path, entry: source.entry, in: folder(of: source.path), fileName(of: source.path))
-        )
+      } catch {
+        targets.append(ValidateTarget(path: word, entry: nil, referencePath: nil, failure: error))
+        continue
       }
+      if let id = identity(ofPath: source.path), !seen.insert(id).inserted { continue }
+      targets.append(target(source.path, entry: source.entry, fileName(of: source.path)))
     }
+    // A word that leads nowhere concerns every model.
+    if let reference { _ = try ModelReference.resolve(reference, manifestPath: manifestFile.path) }
     if let reference, targets.count > 1, kind(ofPath: reference) == .file {
       throw PipelineError(
         "--reference \(reference) is one model, but there are \(targets.count) to compare; give a folder",
@@ -78,11 +88,13 @@ struct ValidateTargets {
     return targets
   }
 
-  private func target(
-    _ path: String, entry: ManifestEntry?, in folder: String, _ name: String
-  ) throws(PipelineError) -> ValidateTarget {
+  private func target(_ path: String, entry: ManifestEntry?, _ name: String) -> ValidateTarget {
     let known = entry ?? identity(ofPath: path).flatMap { entries[$0] }
-    return ValidateTarget(path: path, entry: known, referencePath: try reference(of: path, known, name))
+    do throws(PipelineError) {
+      return ValidateTarget(path: path, entry: known, referencePath: try reference(of: path, known, name))
+    } catch {
+      return ValidateTarget(path: path, entry: known, referencePath: nil, failure: error)
+    }
   }
 
   // MARK: References

@@ -20,7 +20,7 @@ enum HTMLPlots {
         ? "≤ \(HTMLReport.short(edges[index]))" : "> \(HTMLReport.short(edges[edges.count - 1]))"
       let share = Double(counts[index]) / Double(total) * 100
       return """
-        <g><title>\(label): \(rounded(share, 2)) % (\(counts[index]) elements)</title>
+        <g><title>\(label): \(rounded(share, 2)) % (\(counts[index]) element\(counts[index] == 1 ? "" : "s"))</title>
         <rect class="bar" x="\(x + 2)" y="\(base - bar)" width="\(step - 4)" height="\(max(bar, counts[index] > 0 ? 1 : 0))" rx="2"/>
         <text class="tick" x="\(x + step / 2)" y="\(base + 14)" text-anchor="end" transform="rotate(-40 \(x + step / 2) \(base + 14))">\(label)</text>
         \(share >= 1 ? "<text class=\"tick\" x=\"\(x + step / 2)\" y=\"\(base - bar - 4)\" text-anchor=\"middle\">\(rounded(share, 0))%</text>" as HTMLText : "")

@@ -9,8 +9,10 @@ public enum HTMLReport {
     let failed = reports.filter { !$0.passes }.count
     let summary =
       failed == 0
-      ? "\(reports.count) of \(reports.count) models pass"
-      : "\(failed) of \(reports.count) models do not pass"
+      ? reports.count == 1 ? "The model passes" : "\(reports.count) of \(reports.count) models pass"
+      : reports.count == 1
+        ? "The model does not pass"
+        : "\(failed) of \(reports.count) models do\(failed == 1 ? "es" : "") not pass"
     let body: HTMLText = """
       <p class="summary \(failed == 0 ? "good" : "bad")">\(summary)</p>
       \(overview(reports))

@@ -9,7 +9,7 @@ extension HTMLReport {
       ? "<p class=\"warning\">The NPU is emulated: numbers are the device's, times are not.</p>" : ""
     return """
       <div class="tiles">
-      \(tile("median of \(run.seconds.count) runs", milliseconds(run.medianSeconds)))
+      \(tile(run.seconds.count == 1 ? "one run" : "median of \(run.seconds.count) runs", milliseconds(run.medianSeconds)))
       \(tile("loading", milliseconds(run.loadSeconds)))
       \(tile("provider", run.engine.providerTitle))
       \(worst.map { tile("lowest SQNR", decibels($0.difference.sqnr)) } ?? "")
@@ -37,10 +37,10 @@ extension HTMLReport {
       let faults = health?.faults.map(\.words).joined(separator: ", ") ?? ""
       return """
         <tr><td>\(finding.name)</td><td>\(port.map { "\($0.elementType.name) \($0.shape)" } ?? "")</td>
-        <td class="n">\(health.map { "\(short(Double($0.minimum))) … \(short(Double($0.maximum)))" } ?? "")</td>
+        <td class="n">\(health.map { $0.finiteCount == 0 ? "–" : "\(short(Double($0.minimum))) … \(short(Double($0.maximum)))" } ?? "")</td>
         <td class="n">\(finding.difference.map { decibels($0.sqnr) } ?? "–")</td>
         <td class="n">\(finding.difference.map { rounded($0.cosine, 6) } ?? "–")</td>
-        <td class="n">\(finding.difference.map { short($0.largestError) } ?? "–")</td>
+        <td class="n">\(finding.difference.map { short($0.largestError) } ?? finding.reason ?? "–")</td>
         <td class="badtext">\([finding.mismatch, faults.isEmpty ? nil : faults].compactMap { $0 }.joined(separator: "; "))</td></tr>
 
         """

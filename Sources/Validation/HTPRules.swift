@@ -7,8 +7,10 @@ import Tensors
 /// Snapdragon X Elite.
 public enum HTPRules {
   /// Looks at every node of a model; none of the weights is read.
-  public static func findings(in model: ModelGraph) -> [Finding] {
-    let view = QuantizationView(model)
+  ///
+  /// - Parameter dimensions: extents that open dimensions get when the model runs, by name.
+  public static func findings(in model: ModelGraph, binding dimensions: [String: Int] = [:]) -> [Finding] {
+    let view = QuantizationView(model, dimensions)
     return all.flatMap { rule in
       rule.find(view).map {
         Finding(rule.severity, rule: rule.name, place: $0.place, $0.message, remedy: rule.remedy)
@@ -34,13 +36,16 @@ public enum HTPRules {
     "Div", "Einsum", "Elu", "Equal", "Exp", "Expand", "Flatten", "Floor", "Gather", "GatherElements",
     "GatherND",
     "Gelu", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "GridSample",
-    "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LRN", "LayerNormalization", "LeakyRelu",
+    "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "IsNaN", "LRN", "LayerNormalization",
+    "LeakyRelu",
     "Less", "LessOrEqual", "Log", "LogSoftmax", "LpNormalization", "MatMul", "Max", "MaxPool", "Mean", "Min",
     "Mod", "Mul", "Neg", "Not", "Or", "PRelu", "Pad", "Pow", "QuantizeLinear", "Reciprocal", "ReduceL2",
     "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Reshape", "Resize", "Round",
     "ScatterElements", "ScatterND", "Sigmoid", "Sign", "Sin", "Slice", "Softmax", "Softplus", "SpaceToDepth",
     "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "ThresholdedRelu", "Tile", "TopK", "Transpose",
     "Unsqueeze", "Upsample", "Where", "Xor",
+    // The runtime writes these out in simpler ones.
+    "Attention", "Mish", "RMSNormalization", "Selu",
   ]
 
   /// Of the domain com.microsoft.

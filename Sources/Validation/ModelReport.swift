@@ -146,7 +146,7 @@ public struct EngineReport: Sendable {
 /// One inner tensor.
 public struct LayerReport: Sendable {
   public let name: String
-  /// The operator that makes it in the candidate.
+  /// The operator that makes it in the reference.
   public let operatorName: String
   public let difference: TensorDifference
 

@@ -53,9 +53,12 @@ struct QuantizationView {
   let types: ElementTypeInference
   /// By node.
   private let sites: [NodeID: QuantizationSite]
+  /// Extents of open dimensions in the run.
+  let dimensions: [String: Int]
 
-  init(_ model: ModelGraph) {
+  init(_ model: ModelGraph, _ dimensions: [String: Int] = [:]) {
     self.model = model
+    self.dimensions = dimensions
     let types = ElementTypeInference(model)
     self.types = types
     var sites: [NodeID: QuantizationSite] = [:]

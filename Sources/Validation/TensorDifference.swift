@@ -23,6 +23,9 @@ public struct TensorDifference: Sendable, Equatable {
   /// open.
   public static let errorBinEdges: [Double] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1]
 
+  /// Whether `sqnr` says something: not where a value is NaN, an error infinite, or the reference all zeros.
+  public var isComparable: Bool { sqnr.isFinite || sqnr == .infinity }
+
   /// Compares two tensors of the same shape; nil when shapes differ or elements are no numbers.
   public init?(reference: TensorContent, candidate: TensorContent) {
     guard reference.shape == candidate.shape, FloatValues.covers(reference.elementType),
@@ -40,6 +43,8 @@ public struct TensorDifference: Sendable, Equatable {
       for index in r.indices {
         let x = Double(r[index])
         let y = Double(c[index])
+        // Infinities that are equal, as in masks, are no error, and would be all of the signal.
+        if x == y, x.isInfinite { continue }
         let error = abs(x - y)
         signal += x * x
         energy += y * y
@@ -78,7 +83,7 @@ public struct TensorDifference: Sendable, Equatable {
     let edges = errorBinEdges.map { Float($0 * unit) }
     FloatValues.forEachPair(reference, candidate) { r, c in
       for index in r.indices {
-        let error = abs(r[index] - c[index])
+        let error = r[index] == c[index] ? 0 : abs(r[index] - c[index])
         counts[edges.firstIndex { error <= $0 } ?? edges.count] += 1
       }
     }

@@ -23,6 +23,8 @@ public struct TensorHealth: Sendable, Equatable {
   public let elementCount: Int
   public let notANumberCount: Int
   public let infiniteCount: Int
+  /// Values that are neither NaN nor infinite.
+  public var finiteCount: Int { elementCount - notANumberCount - infiniteCount }
   /// Over the finite values; 0 when there are none.
   public let minimum: Float
   public let maximum: Float

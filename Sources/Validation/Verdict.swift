@@ -18,9 +18,18 @@ public struct OutputFinding: Sendable {
   public let difference: TensorDifference?
   /// The reference has this output with another shape, or not at all.
   public let mismatch: String?
+  /// Why it was not compared although there is a reference; no fault.
+  public let reason: String?
+  /// Of a merged decoder, the branch that computed it: `with-past` or `no-past`.
+  public let branch: String?
 
-  public init(name: String, health: TensorHealth?, difference: TensorDifference?, mismatch: String? = nil) {
+  public init(
+    name: String, health: TensorHealth?, difference: TensorDifference?, mismatch: String? = nil,
+    reason: String? = nil, branch: String? = nil
+  ) {
     self.name = name
+    self.reason = reason
+    self.branch = branch
     self.health = health
     self.difference = difference
     self.mismatch = mismatch
@@ -42,9 +51,11 @@ public struct Verdict: Sendable, Equatable {
       if let mismatch = output.mismatch { found.append("output '\(output.name)': \(mismatch)") }
       guard let difference = output.difference else { continue }
       if let limit = limits.minimumSQNR, !(difference.sqnr >= limit) {
-        found.append(
-          "output '\(output.name)' has an SQNR of \(rounded(difference.sqnr, 2)) dB, at least "
-            + "\(rounded(limit, 2)) dB are asked for")
+        let level =
+          difference.isComparable
+          ? "an SQNR of \(rounded(difference.sqnr, 2)) dB"
+          : "no SQNR (NaN, infinity, or a reference of zeros)"
+        found.append("output '\(output.name)' has \(level), at least \(rounded(limit, 2)) dB are asked for")
       }
       if let limit = limits.minimumCosine, !(difference.cosine >= limit) {
         found.append(

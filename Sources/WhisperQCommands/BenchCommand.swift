@@ -12,8 +12,9 @@ public struct BenchCommand: ParsableCommand {
       within 1 % of the median) or the time is up. The first line is what the others are compared with. Encoders are \
       rated by seconds of audio per second, decoders by tokens per second with a cache of --past tokens.
 
-      Without --ep, ONNX Runtime's processor provider is measured where it is found, and the embedded engine. Times \
-      of an emulated NPU say nothing about a device, and the report says so; it runs once only.
+      Each provider of --ep is measured by itself; without --ep ONNX Runtime's processor provider where it is found, \
+      and the embedded engine (the manifest's ep is not asked). Times of an emulated NPU say nothing about a device, \
+      and the report says so; it runs once only.
 
       EXAMPLES
         whisperq bench encoder_model.onnx
@@ -26,8 +27,9 @@ public struct BenchCommand: ParsableCommand {
         {"exit_code": ..., "results": [...]}, a result:
           path, title, bytes, provider, error (null when it was measured)
           measured: null, or engine (as in validate), threads, load_seconds,
-            first_seconds, seconds, median_seconds, spread (0.01 is 1 %),
-            stable, ratio (median over that of the first result),
+            first_seconds, seconds, median_seconds, spread (0.01 is 1 %, null
+            for one run), stable (null with --runs, which does not ask),
+            ratio (median over that of the first result),
             peak_memory_bytes (null where it cannot be told for one model),
             memory_before_bytes, real_time_factor (null without audio),
             tokens_per_second (null without tokens),
@@ -36,8 +38,9 @@ public struct BenchCommand: ParsableCommand {
 
       EXIT CODE
         0 when everything was measured (without --ep: each model somewhere), 2
-        when a file is damaged, 3 when a provider of --ep is missing or does
-        not run a model, 4 when a file cannot be read, 64 for wrong options.
+        when a file is damaged, 3 when a provider of --ep or a named library is
+        missing or does not run a model, 4 when a file cannot be read, 64 for
+        wrong options.
       """)
 
   @OptionGroup var set: ModelSetOptions
@@ -48,10 +51,12 @@ public struct BenchCommand: ParsableCommand {
   @OptionGroup(title: "What they are fed")
   var feeds: FeedOptions
 
-  @Option(help: "Exactly so many timed runs. (default: until times are stable)")
+  @Option(parsing: .unconditional, help: "Exactly so many timed runs. (default: until times are stable)")
   var runs: Int?
 
-  @Option(help: ArgumentHelp("Seconds after which no further run of a model begins.", valueName: "seconds"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Seconds after which no further run of a model begins.", valueName: "seconds"))
   var time: Double = 10
 
   @Flag(help: "Also measure what each operator takes.")
@@ -88,7 +93,8 @@ public struct BenchCommand: ParsableCommand {
       let notes = Notes(verbosity: .normal)
       for result in results {
         guard case .failed(let error) = result.outcome else { continue }
-        notes.warning(Printable.lines("\(result.provider): \(error.message)"))
+        let text = "\(result.provider): \(error.message)"
+        if status == .done { notes.warning(text) } else { notes.error(text) }
       }
     }
     if status != .done { throw ExitCode(status.rawValue) }

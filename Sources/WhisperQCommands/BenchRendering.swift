@@ -26,14 +26,15 @@ struct BenchRendering {
       }
       table.append([
         result.path, measured.engine.providerTitle, duration(measured.medianSeconds),
-        "±" + Format.percent(measured.spread) + (measured.isStable ? "" : "*"), "\(measured.seconds.count)",
+        (measured.spread.map { "±" + Format.percent($0) } ?? "–") + (measured.isStable == false ? "*" : ""),
+        "\(measured.seconds.count)",
         first.map { Format.ratio(measured.medianSeconds / $0.medianSeconds) } ?? "", speed(measured),
         duration(measured.loadSeconds), measured.peakByteCount.map { Format.bytes($0) } ?? "–",
       ])
     }
     var text = table.render(width: width)
     let measured = results.compactMap(\.measurement)
-    if measured.contains(where: { !$0.isStable }) {
+    if measured.contains(where: { $0.isStable == false }) {
       text += "* the times were still scattering when time was up\n"
     }
     if measured.contains(where: \.engine.isEmulated) {
@@ -69,7 +70,7 @@ struct BenchRendering {
     let rest = measured.profile.count - Self.shownOperatorCount
     return "\n\(Printable.name(result.path)) on \(measured.engine.providerTitle)"
       + (measured.engine.provider == .embedded ? ", node by node, without fusing:\n" : ":\n")
-      + table.render(width: width) + (rest > 0 ? "and \(rest) more operators\n" : "")
+      + table.render(width: width) + (rest > 0 ? "and \(rest) more operator\(rest == 1 ? "" : "s")\n" : "")
   }
 
   // MARK: JSON
@@ -97,8 +98,8 @@ struct BenchRendering {
       "engine": ValidateJSON.engine(measured.engine), "threads": .integer(measured.threadCount),
       "load_seconds": .double(measured.loadSeconds), "first_seconds": .double(measured.firstSeconds),
       "seconds": .array(measured.seconds.map(JSONValue.double)),
-      "median_seconds": .double(measured.medianSeconds), "spread": .double(measured.spread),
-      "stable": .bool(measured.isStable),
+      "median_seconds": .double(measured.medianSeconds), "spread": .double(ifPresent: measured.spread),
+      "stable": measured.isStable.map(JSONValue.bool) ?? .null,
       "ratio": .double(ifPresent: first.map { measured.medianSeconds / $0.medianSeconds }),
       "peak_memory_bytes": .integer(ifPresent: measured.peakByteCount),
       "memory_before_bytes": .integer(measured.baseByteCount),

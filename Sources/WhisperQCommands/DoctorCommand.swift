@@ -10,7 +10,9 @@ public struct DoctorCommand: ParsableCommand {
     discussion: """
       Looks at the processor, ONNX Runtime and Qualcomm's QNN plugin (found where, which version, where else was \
       looked), runs a model of one node on the NPU or its emulation, and compares memory and disk with what the given \
-      models need. What is not there is a note; it becomes a problem when --ep, --require-npu or a path asks for it.
+      models need. What is not there is a note, a warning when an entry of the manifest asks for it, and a problem \
+      when --ep, --require-npu or a path does. No model runs but that of one node: --ep says what must be there, not \
+      an order.
 
       EXAMPLES
         whisperq doctor
@@ -29,8 +31,8 @@ public struct DoctorCommand: ParsableCommand {
       EXIT CODE
         0 when nothing is wrong (notes and warnings count as nothing), 2 when
         the manifest or a model is damaged, 3 when a runtime that was asked
-        for is missing or does not work, 4 when memory or disk do not do, 64
-        for wrong options.
+        for is missing or does not work, 4 when a file cannot be read, or
+        memory or disk do not do, 64 for wrong options.
       """)
 
   @Argument(

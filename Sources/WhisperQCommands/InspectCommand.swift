@@ -48,7 +48,8 @@ public struct InspectCommand: ParsableCommand {
 
       EXIT CODE
         0 when every model is healthy, 2 when one has problems (after the
-        report) or is no ONNX model, 4 when a file cannot be read.
+        report) or is no ONNX model, 4 when a file cannot be read. All are
+        looked at before it ends; the gravest kind counts, 4 before 2.
       """)
 
   @Argument(
@@ -95,9 +96,8 @@ public struct InspectCommand: ParsableCommand {
     }
     let notes = Notes(verbosity: .quiet)
     for failure in result.failures { notes.error(Printable.name(failure.message)) }
-    if let first = result.failures.first { throw ExitCode(first.status.rawValue) }
-    if result.reports.contains(where: { !$0.problems.isEmpty }) {
-      throw ExitCode(ExitStatus.badInput.rawValue)
-    }
+    let hasProblems = result.reports.contains { !$0.problems.isEmpty }
+    let status = ExitStatus.gravest(of: result.failures.map(\.status) + (hasProblems ? [.badInput] : []))
+    if status != .done { throw ExitCode(status.rawValue) }
   }
 }

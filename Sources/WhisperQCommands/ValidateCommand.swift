@@ -14,8 +14,13 @@ public struct ValidateCommand: ParsableCommand {
       outputs are looked at: NaN, infinity, zeros or one value everywhere fail. With an original (--reference, the \
       manifest's entry, or the file of the same name without _quantized, _int8, ...) each output is compared.
 
+      Both branches of a merged decoder run, the one without a past under names that end in [no past]; --past 0 runs \
+      that one alone. Of a cache that is fed, only the new positions are compared; empty outputs are not. Where some \
+      models have an original, --min-sqnr, --min-cosine and --layers leave out the originals and say so.
+
       Nothing falls back in silence: the report says which provider ran how many nodes and why others did not. A \
-      provider that is not there is passed over and named; --require-npu makes that an error. Where the NPU is \
+      provider that is not there is passed over and named; when the last of --ep is, that is an error. Without --ep \
+      the embedded engine comes last. A library that was named by an option or a variable must work. Where the NPU is \
       emulated, as on x86-64, the report says so: the numbers are the device's, the times are not.
 
       EXAMPLES
@@ -37,22 +42,28 @@ public struct ValidateCommand: ParsableCommand {
             engine: provider, runtime, emulated, notes, shares (provider,
               nodes, operators), leftovers (node, operator, provider,
               reason), passed_over (provider, reason)
-            inputs, outputs: name, type, shape
+            inputs, outputs: name, type, shape; those of the branch without a
+              past, where they differ, with [no past] behind the name
             load_seconds, seconds (of each run), median_seconds
             reference: path, seconds, engine
-            results, one for each output: name, mismatch,
+            results, one for each output: name, branch (with-past, no-past,
+              null where there is no choice), mismatch, not_compared (why
+              not, though there is a reference: empty, for one),
               health (elements, nan, infinite, minimum, maximum, mean,
-                deviation, faults),
-              difference (sqnr_db, null when equal; cosine, largest_error,
-                worst_place, mean_error, equal)
+                deviation: null without finite values; faults),
+              difference (equal, comparable, sqnr_db; cosine,
+                largest_error, worst_place, mean_error); sqnr_db is null
+                when equal is true (no difference), and when comparable is
+                false (NaN, infinity, or a reference of zeros)
           layers, with --layers: name, operator, difference
 
       EXIT CODE
         0 when every model passes; 1 when an output or a limit says no; 2 when
         a file is damaged or breaks the rules of ONNX; 3 when no provider runs
-        it, or not all of it with --require-npu; 4 when a file cannot be read;
-        64 for wrong options or inputs that do not fit. All models are looked
-        at before it ends; the gravest kind of failure counts.
+        it, not all of it with --require-npu, or a named library is wrong; 4
+        when a file cannot be read; 64 for wrong options, inputs that do not
+        fit, or nothing to compare with. All models are looked at before it
+        ends; the gravest kind of failure counts.
       """)
 
   @OptionGroup var set: ModelSetOptions
@@ -82,11 +93,12 @@ public struct ValidateCommand: ParsableCommand {
   @OptionGroup(title: "What they are fed")
   var feeds: FeedOptions
 
-  @Option(help: "Timed runs, after one that is not timed.")
+  @Option(parsing: .unconditional, help: "Timed runs, after one that is not timed.")
   var runs: Int = 3
 
   @Option(
-    name: [.short, .long], help: "Models side by side. (default: as many as memory and processors allow)")
+    name: [.short, .long], parsing: .unconditional,
+    help: "Models side by side. (default: as many as memory and processors allow)")
   var jobs: Int?
 
   @Flag(help: "Print JSON instead of text.")
@@ -109,6 +121,9 @@ public struct ValidateCommand: ParsableCommand {
       throw ValidationError("--reference and --no-reference exclude each other.")
     }
     if `static`, layers { throw ValidationError("--static runs nothing, so there are no --layers.") }
+    if `static`, let limit = limits.given.first {
+      throw ValidationError("--static runs nothing, so there is nothing to hold against \(limit).")
+    }
   }
 
   public func run() throws {
@@ -117,6 +132,7 @@ public struct ValidateCommand: ParsableCommand {
     request.manifestPath = set.manifest
     request.followsLinks = set.followLinks
     request.backends = backends.choice
+    request.backends.namesRefusedNodes = verbose || json
     request.depth = `static` ? .structure : layers ? .layers : .outputs
     request.reference = reference
     request.findsReference = !noReference
@@ -128,8 +144,16 @@ public struct ValidateCommand: ParsableCommand {
     request.limits.maximumLatency = limits.maxLatency.map { $0 / 1000 }
     if let report { try ResultFile.checkPlace(report, option: "--report") }
     let progress = ModelProgress(label: "validating")
+    let notes = Notes(verbosity: .normal)
     let reports = try ValidatePipeline.run(
-      request, observer: ValidateObserver(began: progress.begin, finished: { progress.finished($0.path) }))
+      request,
+      observer: ValidateObserver(
+        began: progress.begin, finished: { progress.finished($0.path) },
+        emulating: {
+          notes.note(
+            "\(Printable.name($0)): compiling for the emulated NPU, which may take minutes (--ep cpu is quick)"
+          )
+        }))
     progress.end()
     let output = TerminalStream.standardOutput
     let status = ValidatePipeline.status(of: reports)

@@ -85,25 +85,28 @@ enum ValidateJSON {
 
   private static func result(_ finding: OutputFinding) -> JSONValue {
     [
-      "name": .string(finding.name), "mismatch": .string(ifPresent: finding.mismatch),
+      "name": .string(finding.name), "branch": .string(ifPresent: finding.branch),
+      "mismatch": .string(ifPresent: finding.mismatch), "not_compared": .string(ifPresent: finding.reason),
       "health": finding.health.map(health) ?? .null,
       "difference": finding.difference.map(difference) ?? .null,
     ]
   }
 
   private static func health(_ health: TensorHealth) -> JSONValue {
-    .object([
+    let isKnown = health.finiteCount > 0
+    return .object([
       "elements": .integer(health.elementCount), "nan": .integer(health.notANumberCount),
-      "infinite": .integer(health.infiniteCount), "minimum": .float(health.minimum),
-      "maximum": .float(health.maximum), "mean": .double(health.mean),
-      "deviation": .double(health.standardDeviation),
+      "infinite": .integer(health.infiniteCount), "minimum": isKnown ? .float(health.minimum) : .null,
+      "maximum": isKnown ? .float(health.maximum) : .null, "mean": isKnown ? .double(health.mean) : .null,
+      "deviation": isKnown ? .double(health.standardDeviation) : .null,
       "faults": .array(health.faults.map { .string($0.rawValue) }),
     ])
   }
 
   private static func difference(_ difference: TensorDifference) -> JSONValue {
     .object([
-      "equal": .bool(difference.sqnr == .infinity), "sqnr_db": .double(difference.sqnr),
+      "equal": .bool(difference.sqnr == .infinity), "comparable": .bool(difference.isComparable),
+      "sqnr_db": .double(difference.sqnr),
       "cosine": .double(difference.cosine), "largest_error": .double(difference.largestError),
       "worst_place": .integer(difference.worstPlace), "mean_error": .double(difference.meanError),
     ])

@@ -27,13 +27,13 @@ struct BackendOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Providers in the order in which they are tried: qnn (the NPU), cpu (ONNX Runtime), embedded (whisperq's own \
-      engine). (default: the manifest's ep, else cpu; then embedded)
+      engine). (default: the manifest's ep, else cpu, and embedded last; bench: cpu and embedded)
       """, valueName: "names"))
   var providers: String?
 
   @Flag(
     name: [.customLong("require-npu"), .customLong("require-qnn")],
-    help: "Every node must run on the NPU; otherwise exit code 3 and the list of those that do not.")
+    help: "Every node must run on the NPU; otherwise exit code 3 and a list of those that do not.")
   var requireNPU = false
 
   @Option(
@@ -55,7 +55,7 @@ struct BackendOptions: ParsableArguments {
     completion: .file())
   var qnnLibrary: String?
 
-  @Option(name: [.short, .long], help: "Threads of a run; 0 is one per processor.")
+  @Option(name: [.short, .long], parsing: .unconditional, help: "Threads of a run; 0 is one per processor.")
   var threads: Int = 0
 
   var choice: BackendChoice {
@@ -101,7 +101,11 @@ struct FeedOptions: ParsableArguments {
   @Option(help: "The seed of made-up inputs.")
   var seed: UInt64 = 1
 
-  @Option(help: ArgumentHelp("Tokens that a decoder with a cache has seen before.", valueName: "tokens"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Tokens that a decoder with a cache has seen before; 0 is the first step of a merged decoder.",
+      valueName: "tokens"))
   var past: Int?
 
   func choice(pastCount: Int) -> InputChoice {
@@ -131,6 +135,14 @@ struct LimitOptions: ParsableArguments {
 
   @Option(help: ArgumentHelp("Longest median time of a run, in milliseconds.", valueName: "ms"))
   var maxLatency: Double?
+
+  /// The options that were given.
+  var given: [String] {
+    [
+      minSqnr == nil ? nil : "--min-sqnr", minCosine == nil ? nil : "--min-cosine",
+      maxLatency == nil ? nil : "--max-latency",
+    ].compactMap { $0 }
+  }
 
   mutating func validate() throws {
     if let maxLatency, !(maxLatency > 0) {

@@ -17,14 +17,15 @@ struct ValidateRendering {
     var text = reports.map(self.text).joined(separator: "\n")
     let failedCount = reports.filter { !$0.passes }.count
     let count = reports.count
-    let noun = count == 1 ? "model" : "models"
     if failedCount == 0 {
       text +=
-        "\n" + (isTerminal ? "🎉 " : "") + (count == 1 ? "The model passes." : "All \(count) \(noun) pass.")
+        "\n" + (isTerminal ? "🎉 " : "") + Self.success(reports)
     } else {
       text +=
         "\n" + (isTerminal ? "💥 " : "")
-        + (count == 1 ? "The model does not pass." : "\(failedCount) of \(count) \(noun) do not pass.")
+        + (count == 1
+          ? "The model does not pass."
+          : "\(failedCount) of \(count) models \(failedCount == 1 ? "does" : "do") not pass.")
     }
     return text + "\n"
   }
@@ -38,7 +39,7 @@ struct ValidateRendering {
     }
     text += "\n"
     for objection in report.objections.prefix(isVerbose ? .max : 10) {
-      text += line(style.applied(to: objection.message, colors: .none))
+      text += line(brief(objection.message, report.path))
     }
     if report.objections.count > 10, !isVerbose {
       text += line("and \(report.objections.count - 10) more; --verbose lists them")
@@ -48,6 +49,22 @@ struct ValidateRendering {
     text += layers(report)
     for note in report.notes { text += line("note: \(note)") }
     return text
+  }
+
+  private static func success(_ reports: [ModelReport]) -> String {
+    switch reports.count {
+    case 1:
+      // A quantized model by itself has only shown that it runs.
+      reports[0].notes.contains { $0.hasPrefix("no original was found") }
+        ? "The model runs; nothing was compared." : "The model passes."
+    case 2: "Both models pass."
+    default: "All \(reports.count) models pass."
+    }
+  }
+
+  /// The sentence without the path that stands above it.
+  private func brief(_ message: String, _ path: String) -> String {
+    message.hasPrefix(path + ": ") ? String(message.dropFirst(path.count + 2)) : message
   }
 
   private func line(_ text: String) -> String { "   \(Printable.lines(text).replacingLineEnds("\n   "))\n" }
@@ -67,7 +84,9 @@ struct ValidateRendering {
     for output in run.outputs.prefix(isVerbose ? .max : 4) {
       text += line("output shape: \(output.shapeText) \(output.name)")
     }
-    if run.outputs.count > 4, !isVerbose { text += line("and \(run.outputs.count - 4) more outputs") }
+    if run.outputs.count > 4, !isVerbose {
+      text += line("and \(count(run.outputs.count - 4, "more output"))")
+    }
     text += providers(engine)
     if let reference = run.reference { text += comparison(run, reference) }
     return text
@@ -80,7 +99,7 @@ struct ValidateRendering {
     for passed in engine.passedOver {
       text += line("\(passed.provider) was passed over: \(isVerbose ? passed.error.message : passed.summary)")
     }
-    let shares = engine.placement.shares.map { "\($0.nodeCount) nodes on \($0.provider)" }
+    let shares = engine.placement.shares.map { "\(count($0.nodeCount, "node")) on \($0.provider)" }
     text += line("provider: \(engine.providerTitle), \(engine.runtime): \(shares.joined(separator: ", "))")
     let leftovers = engine.placement.leftovers
     for leftover in leftovers.prefix(isVerbose ? .max : 5) {
@@ -88,15 +107,16 @@ struct ValidateRendering {
       text += line("  \(leftover.operatorName) '\(leftover.node)' stayed on \(leftover.provider)\(why)")
     }
     if leftovers.count > 5, !isVerbose {
-      text += line("  and \(leftovers.count - 5) more nodes; --verbose lists them")
+      text += line("  and \(count(leftovers.count - 5, "more node")); --verbose lists them")
     }
     for note in engine.notes.prefix(isVerbose ? .max : 3) { text += line("the runtime says: \(note)") }
     return text
   }
 
   private func comparison(_ run: RunReport, _ reference: RunReport.Reference) -> String {
-    var text = line(
+    let head = line(
       "against \(reference.path) on \(reference.engine.providerTitle), \(seconds(reference.seconds)):")
+    var text = ""
     var table = TextTable([
       .init("output"), .init("SQNR", .right), .init("cosine", .right), .init("largest error", .right),
     ])
@@ -104,13 +124,32 @@ struct ValidateRendering {
     for finding in compared.prefix(isVerbose ? .max : 8) {
       guard let difference = finding.difference else { continue }
       table.append([
-        finding.name, Format.decibels(difference.sqnr), Format.fixed(difference.cosine, digitCount: 6),
+        finding.name, difference.isComparable ? Format.decibels(difference.sqnr) : "none",
+        Format.fixed(difference.cosine, digitCount: 6),
         number(difference.largestError),
       ])
     }
     if table.rowCount > 0 { text += indented(table.render(width: width.map { $0 - 5 })) }
-    if compared.count > 8, !isVerbose { text += line("  and \(compared.count - 8) more outputs") }
-    return text
+    if compared.count > 8, !isVerbose { text += line("  and \(count(compared.count - 8, "more output"))") }
+    var reasons: [(reason: String, names: [String])] = []
+    for case let finding in run.findings {
+      guard let reason = finding.reason ?? finding.mismatch else { continue }
+      if let index = reasons.firstIndex(where: { $0.reason == reason }) {
+        reasons[index].names.append(finding.name)
+      } else {
+        reasons.append((reason, [finding.name]))
+      }
+    }
+    for (reason, names) in reasons {
+      let shown = isVerbose ? names.joined(separator: ", ") : names[0]
+      let others = names.count > 1 && !isVerbose ? " and \(count(names.count - 1, "more"))" : ""
+      text += line("  \(shown)\(others): \(reason)")
+    }
+    return text.isEmpty ? "" : head + text
+  }
+
+  private func count(_ number: Int, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 || noun == "more" ? "" : "s")"
   }
 
   private func number(_ value: Double) -> String {
@@ -127,8 +166,13 @@ struct ValidateRendering {
   private func findings(_ report: ModelReport) -> String {
     var text = ""
     for group in FindingGroup.groups(of: report.findings) {
-      // Errors are among the reasons above.
+      // Errors are among the reasons above, and so are refusals where nothing runs.
       if group.severity == .error { continue }
+      if group.findings.allSatisfy({ finding in
+        report.objections.contains { $0.message.contains(finding.message) }
+      }) {
+        continue
+      }
       let word = group.severity == .refused ? "the NPU refuses" : "warning"
       guard let first = group.findings.first else { continue }
       let others = group.findings.count - 1
@@ -157,7 +201,7 @@ struct ValidateRendering {
         Format.fixed(layer.difference.cosine, digitCount: 6),
       ])
     }
-    var text = line("\(report.layers.count) inner tensors compared:")
+    var text = line("\(count(report.layers.count, "inner tensor")) compared:")
     text += indented(table.render(width: width.map { $0 - 5 }))
     return text
   }

@@ -23,7 +23,8 @@ struct BenchTests {
       let firstSeconds: Double
       let seconds: [Double]
       let medianSeconds: Double
-      let spread: Double
+      let spread: Double?
+      let stable: Bool?
       let ratio: Double?
       let peakMemoryBytes: Int?
       let realTimeFactor: Double?
@@ -71,6 +72,34 @@ struct BenchTests {
     let result = try WhisperQBinary.run(["bench", path, "--ep", "embedded", "--time", "1"])
     #expect(result.exitCode == 0 && result.elapsed < .seconds(30), "\(result.stderr)")
     #expect(result.stdout.contains("tokens/s") && result.stdout.contains("1.00x"))
+  }
+
+  @Test("A fixed number of runs is no search for stable times, and one run does not scatter")
+  func fixed() throws {
+    let path = Quantized.layout("torchscript/decoder_with_past_model.onnx")
+    let found = try Self.run([path, "--ep", "embedded", "--runs", "3"])
+    let three = try #require(found.results[0].measured)
+    #expect(three.stable == nil && three.spread != nil)
+    let one = try WhisperQBinary.run(["bench", path, "--ep", "embedded", "--runs", "1"])
+    #expect(one.exitCode == 0 && !one.stdout.contains("scattering") && !one.stdout.contains("±"))
+    #expect(try Self.run([path, "--ep", "embedded", "--runs", "1"]).results[0].measured?.spread == nil)
+    let negative = try WhisperQBinary.run(["bench", path, "--runs", "-1"])
+    #expect(negative.exitCode == 64 && negative.stderr.contains("--runs takes 1 or more"))
+  }
+
+  @Test("What contradicts itself is refused, and what is missing does not hide the others")
+  func contradictions() throws {
+    let folder = try TemporaryFolder()
+    let path = Quantized.layout("torchscript/decoder_with_past_model.onnx")
+    let refused = try WhisperQBinary.run(["bench", path, "--ep", "cpu", "--require-npu"])
+    #expect(refused.exitCode == 64 && refused.stderr.contains("--ep cpu leaves it out"))
+    let found = try Self.run(
+      [folder.path("none.onnx"), path, "--ep", "embedded", "--runs", "1"], exitCode: 4)
+    #expect(found.results[0].error?.contains("no such file") ?? false)
+    #expect(found.results[1].measured != nil)
+    // A library that was named must be right, though nobody asked for the provider.
+    let wrong = try Self.run([path, "--runs", "1", "--ort-library", folder.path("none.so")], exitCode: 3)
+    #expect(wrong.results.map(\.provider) == ["cpu", "embedded"] && wrong.results[1].measured != nil)
   }
 
   @Test("The profile names operators with their nodes, most time first, and its shares are the whole")

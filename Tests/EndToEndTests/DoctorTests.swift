@@ -68,9 +68,33 @@ struct DoctorTests {
       #expect(check.state == "problem" && check.message.contains("none.so") && check.remedy != nil)
       #expect(!check.facts.isEmpty)
     }
+    for name in ["qnn-backend", "npu"] {
+      let check = try found.check(name)
+      #expect(check.state == "note" && check.message.hasPrefix("not checked: "))
+    }
     let library = try folder.write(Array("no library".utf8), to: "libonnxruntime.so")
     let junk = try Self.run(["--ort-library", library], exitCode: 3, workingFolder: folder.path)
     #expect(try junk.check("onnx-runtime").state == "problem")
+  }
+
+  @Test("What the manifest asks for and is not there is a warning; what --ep asks for is not called replaced")
+  func wishes() throws {
+    let machine = try BareMachine()
+    let plain = try machine.run(["doctor"])
+    #expect(plain.exitCode == 0 && plain.stdout.contains("Nothing is wrong."))
+    try machine.folder.write(Quantized.small().bytes, to: "models/a.onnx")
+    try machine.folder.write(
+      Array("{\"a\": {\"path\": \"models/a.onnx\", \"ep\": [\"QNN\", \"CPU\"]}}".utf8),
+      to: "models/manifest.json")
+    let listed = try machine.run(["doctor"])
+    #expect(listed.exitCode == 0 && !listed.stdout.contains("Nothing is wrong."), "\(listed.stdout)")
+    #expect(
+      listed.stdout.contains("warning onnx-runtime: ") && listed.stdout.contains("warning qnn-plugin: "))
+    let wanted = try machine.run(["doctor", "--ep", "cpu"])
+    #expect(wanted.exitCode == 3)
+    #expect(
+      wanted.stdout.contains("PROBLEM onnx-runtime: ")
+        && !wanted.stdout.contains("run on the embedded engine"))
   }
 
   @Test("Models are looked at against memory and disk; a damaged one is exit code 2")
@@ -81,6 +105,8 @@ struct DoctorTests {
     #expect(try found.check("model").message.contains("Whisper custom encoder"))
     let broken = try folder.write([1, 2, 3], to: "broken.onnx")
     #expect(try Self.run([broken], exitCode: 2, workingFolder: folder.path).check("model").state == "problem")
+    let missing = try Self.run(["none.onnx"], exitCode: 4, workingFolder: folder.path)
+    #expect(try missing.check("model").state == "problem")
   }
 
   @Test("The manifest's errors are problems, and its absence is only when it was named")
@@ -89,7 +115,7 @@ struct DoctorTests {
     try folder.write(
       Array("{\"a\": {\"path\": \"none.onnx\", \"ep\": [\"CPU\"]}}".utf8), to: "models/manifest.json")
     #expect(try Self.run([], exitCode: 2, workingFolder: folder.path).check("manifest").state == "problem")
-    _ = try Self.run(["--manifest", "other.json"], exitCode: 2, workingFolder: folder.path)
+    _ = try Self.run(["--manifest", "other.json"], exitCode: 4, workingFolder: folder.path)
   }
 
   @Test("With the QNN plugin a model of one node runs, and the emulation is named")

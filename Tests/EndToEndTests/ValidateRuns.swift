@@ -18,6 +18,7 @@ struct Validated: Decodable {
     }
     struct Layer: Decodable {
       let name: String
+      let `operator`: String
       let difference: Difference
     }
     let path: String
@@ -59,10 +60,14 @@ struct Validated: Decodable {
     struct Result: Decodable {
       struct Health: Decodable {
         let elements: Int
+        let mean: Double?
+        let minimum: Double?
         let faults: [String]
       }
       let name: String
+      let branch: String?
       let mismatch: String?
+      let notCompared: String?
       let health: Health?
       let difference: Difference?
     }
@@ -77,9 +82,10 @@ struct Validated: Decodable {
   }
   struct Difference: Decodable {
     let equal: Bool
+    let comparable: Bool
     let sqnrDb: Double?
-    let cosine: Double
-    let largestError: Double
+    let cosine: Double?
+    let largestError: Double?
   }
   let passes: Bool
   let exitCode: Int
@@ -106,6 +112,43 @@ struct Validated: Decodable {
       document.exitCode == Int(exitCode) && document.passes == (exitCode == 0), sourceLocation: sourceLocation
     )
     return document
+  }
+}
+
+/// A machine without libraries: the program in a folder from where it finds none, and an environment that leads
+/// nowhere.
+struct BareMachine {
+  let folder: TemporaryFolder
+  private let program: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    program = folder.path("whisperq")
+    let original = try WhisperQBinary.path()
+    do { try FileManager.default.linkItem(atPath: original, toPath: program) } catch {
+      // Copied by another process: while a file is open for writing in this one, a program that another test starts
+      // inherits it for a moment, and the system refuses to run what is being written.
+      let copied = try Spawn.run("/bin/cp", [original, program])
+      try #require(copied.exitCode == 0, "\(copied.stderr)")
+    }
+  }
+
+  func run(_ arguments: [String]) throws -> SpawnResult {
+    var environment = TestEnvironment.all
+    for name in ["WHISPERQ_ORT_LIBRARY", "WHISPERQ_QNN_LIBRARY", "VIRTUAL_ENV", "CONDA_PREFIX"] {
+      environment[name] = nil
+    }
+    environment["PATH"] = folder.path
+    environment["HOME"] = folder.path
+    return try Spawn.run(program, arguments, environment: environment, workingFolder: folder.path)
+  }
+
+  func validate(
+    _ arguments: [String], exitCode: Int32 = 0, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> Validated {
+    let result = try run(["validate", "--json"] + arguments)
+    #expect(result.exitCode == exitCode, "\(result.stderr)\(result.stdout)", sourceLocation: sourceLocation)
+    return try Validated(result)
   }
 }
 

@@ -86,7 +86,7 @@ struct HTMLReportTests {
     let page = HTMLReport.page(reports)
     #expect(page == HTMLReport.page(reports))
     for word in [
-      "1 of 2 models do not pass", "too far off", "<svg", "emulated", "errors of good.onnx",
+      "1 of 2 models does not pass", "too far off", "<svg", "emulated", "errors of good.onnx",
       "SQNR of inner tensors", "nodes by provider",
     ] {
       #expect(page.contains(word), "\(word)")

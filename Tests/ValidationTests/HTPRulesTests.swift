@@ -54,6 +54,31 @@ struct HTPRulesTests {
     #expect(findings.map(\.rule) == ["fixed-shapes"])
     #expect(findings[0].severity == .refused && findings[0].place == "x")
     #expect(findings[0].message.contains("'batch'"))
+    #expect(HTPRules.findings(in: try graph.lifted(), binding: ["batch": 1]).isEmpty)
+    #expect(HTPRules.findings(in: try graph.lifted(), binding: ["other": 1]).count == 1)
+  }
+
+  @Test("The whole pattern of dynamic quantization is taken with a warning; without its end it is refused")
+  func dynamicPattern() throws {
+    for isWhole in [true, false] {
+      var graph = TestGraph()
+      graph.input("x", ["4", "2"])
+      graph.constant("w", [1, 2, 3, 4], [2, 2], .int8)
+      graph.constant("s", [0.1], [])
+      graph.node("DynamicQuantizeLinear", ["x"], ["xq", "xs", "xz"])
+      graph.node("MatMulInteger", ["xq", "w", "xz"], ["i"])
+      graph.node("Cast", ["i"], ["f"], [.int("to", 1)])
+      if isWhole {
+        graph.node("Mul", ["xs", "s"], ["scale"])
+        graph.node("Mul", ["f", "scale"], ["y"])
+      } else {
+        graph.node("Neg", ["f"], ["y"])
+      }
+      graph.output("y", ["4", "2"])
+      let findings = HTPRules.findings(in: try graph.lifted())
+      #expect(Set(findings.map(\.rule)) == [isWhole ? "dynamic-pattern" : "run-time-int8"])
+      #expect(findings.count == 2 && findings.allSatisfy { $0.severity == (isWhole ? .warning : .refused) })
+    }
   }
 
   @Test("Scales along the axis that is summed over are an error, whatever the operator")
@@ -96,7 +121,8 @@ struct HTPRulesTests {
       ("DynamicQuantizeLinear", "", "run-time-int8"), ("MatMulInteger", "", "run-time-int8"),
       ("MatMulNBits", "com.microsoft", "block-operator"), ("If", "", "control-flow"),
       ("Einsum", "", nil), ("NonMaxSuppression", "", "operator"), ("BiasGelu", "com.microsoft", "operator"),
-      ("Gelu", "com.microsoft", nil), ("Relu", "com.example", "operator"), ("Shape", "", nil),
+      ("Gelu", "com.microsoft", nil), ("IsNaN", "", nil), ("RMSNormalization", "", nil),
+      ("IsInf", "", "operator"), ("Relu", "com.example", "operator"), ("Shape", "", nil),
     ] as [(String, String, String?)] {
       var graph = TestGraph()
       graph.input("x", ["1", "2"])

@@ -25,6 +25,49 @@ struct TensorDifferenceTests {
     #expect(try Self.compare([0, 5, 0], [0, 5, 2]).worstPlace == 2)
   }
 
+  @Test("Of a cache that grew only the new positions count; a spoilt old one is still found")
+  func grownCache() throws {
+    // [1, 1, 3, 2]: two positions were fed, the third is new.
+    let fed = TensorContent.of([1, 2, 3, 4], [1, 1, 2, 2])
+    let reference = TensorContent.of([1, 2, 3, 4, 10, 10], [1, 1, 3, 2])
+    func compare(_ values: [Float]) throws -> TensorDifference {
+      let found = CacheDifference(
+        reference: reference, candidate: .of(values, [1, 1, 3, 2]), fed: fed, axis: 2, newCount: 1)
+      return try #require(found.flatMap(\.difference))
+    }
+    #expect(abs(try compare([1, 2, 3, 4, 11, 9]).sqnr - 20) < 1e-5)
+    #expect(try compare([1, 2, 3, 4, 10, 10]).sqnr == .infinity)
+    #expect(try compare([9, 2, 3, 4, 10, 10]).sqnr < 0)
+  }
+
+  @Test("Of a cache of fixed length the positions that were handed on are left out, moved ones too")
+  func fixedCache() throws {
+    let fed = TensorContent.of([1, 2, 3, 4], [1, 4, 1])
+    // Written in place, and moved by one with the new one at the end.
+    for (reference, candidate) in [([1, 2, 10, 4], [1, 2, 11, 4]), ([2, 3, 4, 10], [2, 3, 4, 9])]
+      as [([Float], [Float])]
+    {
+      let found = try #require(
+        CacheDifference(
+          reference: .of(reference, [1, 4, 1]), candidate: .of(candidate, [1, 4, 1]), fed: fed, axis: 1,
+          newCount: 1))
+      let difference = try #require(found.difference)
+      #expect(abs(difference.sqnr - 20) < 1e-5 && difference.elementCount == 1)
+    }
+    let same = try #require(
+      CacheDifference(reference: fed, candidate: fed, fed: fed, axis: 1, newCount: 1))
+    #expect(same.difference == nil)
+    #expect(
+      CacheDifference(reference: fed, candidate: fed, fed: .of([1, 2], [2]), axis: 1, newCount: 1) == nil)
+  }
+
+  @Test("What has no level says so")
+  func comparable() throws {
+    #expect(try Self.compare([1, 2], [1, 2]).isComparable && Self.compare([1, 2], [1, 3]).isComparable)
+    #expect(
+      try !Self.compare([1, .nan], [1, 3]).isComparable && !Self.compare([0, 0], [1, 0]).isComparable)
+  }
+
   @Test("A reference of zeros has no signal")
   func zeros() throws {
     #expect(try Self.compare([0, 0], [0, 0]).sqnr == .infinity)
@@ -56,6 +99,11 @@ struct TensorDifferenceTests {
   func infinite() throws {
     let found = try Self.compare([1, 2], [1, .infinity])
     #expect(found.largestError == .infinity && found.sqnr == -.infinity)
+    // Masks of both hold the same infinities.
+    let mask = try Self.compare([-.infinity, 1, 1], [-.infinity, 1.1, 0.9])
+    #expect(abs(mask.sqnr - 17) < 4 && mask.largestError < 0.2 && mask.errorCounts.reduce(0, +) == 3)
+    #expect(try Self.compare([-.infinity, 1], [-.infinity, 1]).sqnr == .infinity)
+    #expect(try !Self.compare([-.infinity, 1], [.infinity, 1]).isComparable)
   }
 
   @Test("Shapes that differ and types without numbers are not compared; no elements are equal")

@@ -89,6 +89,58 @@ struct ModelFeedsTests {
     #expect(merged.tensors["use_cache_branch"]?.integers == [1])
   }
 
+  @Test("A merged decoder's first step takes no caches; without earlier tokens it is the only one")
+  func branches() throws {
+    let model = try Self.model("optimum/decoder_model_merged.onnx")
+    var request = FeedRequest()
+    let next = try ModelFeeds(for: model, request)
+    #expect(next.branch == .withPast && next.tokenCount == 1 && next.caches.count == 8)
+    request.branch = .noPast
+    let first = try ModelFeeds(for: model, request)
+    #expect(first.branch == .noPast && first.tokenCount == 4 && first.caches.isEmpty)
+    #expect(first.tensors["use_cache_branch"]?.integers == [0])
+    request.branch = nil
+    request.pastCount = 0
+    #expect(try ModelFeeds(for: model, request).branch == .noPast)
+    request.given = ["use_cache_branch": try #require(first.tensors["use_cache_branch"])]
+    #expect(try ModelFeeds(for: model, request).branch == nil)
+  }
+
+  @Test(
+    "Every layout's caches lead to the outputs that hand them on",
+    arguments: [
+      ("optimum/decoder_with_past_model", 4, 2), ("genai/whisper-small-form_decoder", 4, 2),
+      ("aihub/HfWhisperDecoder", 4, 3), ("sherpa/small-decoder", 2, 2),
+    ])
+  func caches(_ name: String, _ count: Int, _ axis: Int) throws {
+    let feeds = try ModelFeeds(for: try Self.model(name + ".onnx"))
+    #expect(feeds.caches.count == count && feeds.caches.first?.axis == axis, "\(feeds.caches)")
+    #expect(feeds.caches.allSatisfy { $0.input != $0.output })
+  }
+
+  @Test("More tokens than a text has positions, and words outside the vocabulary, are refused")
+  func limits() throws {
+    var request = FeedRequest()
+    request.pastCount = 448
+    for (name, words) in [
+      ("optimum/decoder_with_past_model.onnx", "--past takes at most 447"),
+      ("sherpa/small-decoder.onnx", "448"), ("aihub/HfWhisperDecoder.onnx", "--past takes at most 198"),
+    ] {
+      let model = try Self.model(name)
+      let error = #expect(throws: FeedError.self) { try ModelFeeds(for: model, request) }
+      #expect(error?.message.contains(words) == true, "\(name): \(error?.message ?? "")")
+    }
+    request = FeedRequest()
+    let shape = try #require(Shape([1, 2]))
+    for (values, word) in [([1, 320], "320"), ([-1, 2], "-1")] as [([Float], String)] {
+      let floats = TensorContent(floats: values, shape: shape)
+      request.given = ["input_ids": try #require(floats.converted(to: .int64))]
+      let model = try Self.model("optimum/decoder_model.onnx")
+      let error = #expect(throws: FeedError.self) { try ModelFeeds(for: model, request) }
+      #expect(error?.message.contains("the token \(word), but the vocabulary has 320") == true)
+    }
+  }
+
   @Test("AI Hub's mask, position and caches tell of the same past, newest at the right end")
   func aiHub() throws {
     var request = FeedRequest()
@@ -161,6 +213,7 @@ struct ModelFeedsTests {
     let model = try Self.model("optimum/encoder_model.onnx")
     for change in [
       { $0.dimensions = ["batch": 1] }, { $0.shapes = ["mel": [1]] }, { $0.dimensions = ["batch_size": -1] },
+      { $0.dimensions = ["batch_size": 0] },
     ] as [(inout FeedRequest) -> Void] {
       var request = FeedRequest()
       change(&request)

@@ -20,7 +20,8 @@ void *_Nullable cort_find_function(void *_Nonnull library, const char *_Nonnull 
 /// The path of the running program; 0 when the system does not tell.
 int cort_program_path(char *_Nonnull path, size_t pathSize);
 
-/// Lets everything that is written to standard output go to standard error, until `cort_restore_output`.
+/// Keeps everything that is written to standard output until `cort_restore_output`, which hands it on to standard
+/// error, without the line that each emulation of the NPU begins with.
 /// Returns a descriptor of the real standard output, -1 when there is none.
 ///
 /// Standard output belongs to the whole process: callers hold a lock meanwhile, and what other threads print

@@ -101,11 +101,7 @@ public struct LibrarySearch: Sendable {
   public init(_ sought: SoughtLibrary, _ places: LibraryPlaces) {
     self.sought = sought
     var looks: [Look] = []
-    let named = [
-      (sought.option, sought == .onnxRuntime ? places.onnxRuntime : places.qnnPlugin),
-      (sought.environmentVariable, places.environment[sought.environmentVariable]),
-    ]
-    for case (let origin, let path?) in named where !path.isEmpty {
+    if let (origin, path) = LibrarySearch.name(sought, places) {
       looks.append(Look(origin: origin, place: path, finding: LibrarySearch.finding(sought, named: path)))
       self.looks = looks
       return
@@ -116,6 +112,22 @@ public struct LibrarySearch: Sendable {
       if case .found = finding { break }
     }
     self.looks = looks
+  }
+
+  /// Whether somebody named the library, so that no other one will do.
+  public static func isNamed(_ sought: SoughtLibrary, _ places: LibraryPlaces) -> Bool {
+    name(sought, places) != nil
+  }
+
+  private static func name(
+    _ sought: SoughtLibrary, _ places: LibraryPlaces
+  ) -> (origin: String, path: String)? {
+    let named = [
+      (sought.option, sought == .onnxRuntime ? places.onnxRuntime : places.qnnPlugin),
+      (sought.environmentVariable, places.environment[sought.environmentVariable]),
+    ]
+    for case (let origin, let path?) in named where !path.isEmpty { return (origin, path) }
+    return nil
   }
 
   private static func finding(_ sought: SoughtLibrary, named path: String) -> Finding {

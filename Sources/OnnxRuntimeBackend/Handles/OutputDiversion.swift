@@ -3,9 +3,10 @@ import Synchronization
 
 /// Keeps standard output free of what Qualcomm's libraries print on it (a `# LIBNATIVE` line, for one).
 ///
-/// Between `begin` and `end`, everything that the process prints on standard output goes to standard error; pairs
-/// may nest and overlap on several threads, and the last end puts things right. Standard output belongs to the
-/// whole process: a caller prints its results when no session of QNN is being opened, run or closed.
+/// What the process prints on standard output between `begin` and `end` is kept, and goes to standard error at the
+/// end, without that line; pairs may nest and overlap on several threads, and the last end puts things right.
+/// Standard output belongs to the whole process: a caller prints its results when no session of QNN is being opened,
+/// run or closed.
 enum OutputDiversion {
   private struct State {
     var depth = 0

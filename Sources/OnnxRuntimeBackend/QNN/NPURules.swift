@@ -5,9 +5,9 @@ public enum NPURules {
   /// Operators that Whisper graphs and quantizers bring and that the NPU refuses, with what to do.
   public static let refusedOperators: [String: String] = [
     "Erf": "Erf alone is not taken; the whole Gelu pattern, or Gelu itself, is",
-    "MatMulInteger": "integer operators of dynamic quantization run on processors only; use static Q/DQ",
-    "ConvInteger": "integer operators of dynamic quantization run on processors only; use static Q/DQ",
-    "DynamicQuantizeLinear": "dynamic quantization runs on processors only; use static Q/DQ",
+    "MatMulInteger": "taken only inside the whole pattern of dynamic quantization; use static Q/DQ",
+    "ConvInteger": "integer convolutions run on processors only; use static Q/DQ",
+    "DynamicQuantizeLinear": "taken only inside the whole pattern of dynamic quantization; use static Q/DQ",
     "com.microsoft.DynamicQuantizeMatMul": "dynamic quantization runs on processors only; use static Q/DQ",
     "com.microsoft.MatMulIntegerToFloat": "dynamic quantization runs on processors only; use static Q/DQ",
     "com.microsoft.MultiHeadAttention":

@@ -63,6 +63,8 @@ public struct QNNOptions: Sendable {
   public var finalization: Finalization?
   public var boundary = Boundary.npu
   public var requirement = Requirement.any
+  /// Whether an error lists refused nodes by name; else it counts them by operator.
+  public var namesRefusedNodes = false
   public var profilingLevel: ProfilingLevel?
   /// The file for the profile, comma-separated values.
   public var profilingPath: String?

@@ -68,7 +68,8 @@ extension OnnxRuntime {
         "asking for \(OnnxRuntime.registrationName)")
       withExtendedLifetime((keys, values)) {}
       session = try OnnxRuntimeSession(
-        self, model: path, options: handle, provider: .qnn, device: kind, logName: name)
+        self, model: path, options: handle, provider: .qnn, device: kind, logName: name,
+        namesRefusedNodes: options.namesRefusedNodes)
     } catch {
       RuntimeLog.shared.end(name)
       throw error
@@ -95,33 +96,19 @@ extension OnnxRuntime {
     let placement = session.placement
     let taken = placement.nodeCount(of: .qnn)
     let total = placement.shares.reduce(0) { $0 + $1.nodeCount }
+    let list = RefusalList(placement.leftovers).text(names: options.namesRefusedNodes)
     if taken == 0, total > 0 {
       let notes = session.notes.isEmpty ? "" : "; the runtime says: " + session.notes.joined(separator: "; ")
       throw BackendError(
         .unsupported,
-        "QNN took none of the \(total) nodes of \(path)\(notes)\(OnnxRuntime.list(placement.leftovers))")
+        "QNN took none of the \(total) nodes of \(path)\(notes)\(list)")
     }
     if options.requirement == .allNodes, !placement.isWhole(on: .qnn) {
       throw BackendError(
         .unsupported,
         "QNN must take all nodes of \(path), and \(total - taken) of \(total) stayed on the processor"
-          + OnnxRuntime.list(placement.leftovers))
+          + list)
     }
-  }
-
-  /// Nodes with their reasons, one a line; the same reason is said once.
-  private static func list(_ leftovers: [Placement.Leftover]) -> String {
-    var groups: [(reason: String, nodes: [String])] = []
-    for leftover in leftovers {
-      let reason = leftover.reason ?? "no reason given"
-      let node = "\(leftover.operatorName) \"\(leftover.node)\""
-      if let index = groups.firstIndex(where: { $0.reason == reason }) {
-        groups[index].nodes.append(node)
-      } else {
-        groups.append((reason, [node]))
-      }
-    }
-    return groups.map { "\n  \($0.nodes.joined(separator: ", ")): \($0.reason)" }.joined()
   }
 
   /// Registers the plugin once and chooses its device: an NPU where there is one.

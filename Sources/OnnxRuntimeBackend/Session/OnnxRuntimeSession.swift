@@ -36,7 +36,7 @@ public final class OnnxRuntimeSession: ModelSession, Sendable {
 
   init(
     _ runtime: OnnxRuntime, model path: String, options: SessionOptions, provider: Provider, device: Device,
-    logName: String
+    logName: String, namesRefusedNodes: Bool = false
   ) throws(BackendError) {
     let api = runtime.api
     let isNoisy = provider == .qnn
@@ -53,7 +53,7 @@ public final class OnnxRuntimeSession: ModelSession, Sendable {
           api.table, runtime.environment.pointer, path, options.handle.pointer, &result)
       }
     } catch {
-      throw SessionLog(RuntimeLog.shared.heard(logName)).explaining(error, path)
+      throw SessionLog(RuntimeLog.shared.heard(logName)).explaining(error, path, names: namesRefusedNodes)
     }
     let ends = ModelEnds(api: api, session: handle)
     inputs = try ends.signatures(cort_inputs)

@@ -44,14 +44,16 @@ struct SessionLog {
   }
 
   /// Adds what the log knows to an error of the runtime that came while `path` was opened.
-  func explaining(_ error: BackendError, _ path: String) -> BackendError {
+  func explaining(_ error: BackendError, _ path: String, names: Bool = false) -> BackendError {
     if error.message.contains("fallback to CPU EP has been explicitly disabled") {
       let refusals = refusals
-      let list = refusedNodes.map {
-        "\n  \($0.operatorName) \"\($0.name)\": \(refusals[$0.name] ?? "no reason given")"
+      let nodes = refusedNodes.map {
+        RefusalList.Node(name: $0.name, operatorName: $0.operatorName, reason: refusals[$0.name])
       }
       return BackendError(
-        .unsupported, "QNN must take all nodes of \(path), and it refused \(list.count)\(list.joined())")
+        .unsupported,
+        "QNN must take all nodes of \(path), and it refused \(nodes.count)\(RefusalList(nodes).text(names: names))"
+      )
     }
     let more = errors.filter { !error.message.contains($0) }
     return more.isEmpty

@@ -1,6 +1,14 @@
 public import ONNXGraph
 public import Tensors
 
+/// One of the two graphs inside a merged decoder.
+public enum CacheBranch: String, Sendable, CaseIterable {
+  /// Goes on from caches: one token after others.
+  case withPast = "with-past"
+  /// The first step, which has no caches yet.
+  case noPast = "no-past"
+}
+
 /// How inputs for trying a model are made.
 public struct FeedRequest: Sendable {
   /// The same seed gives the same inputs on every machine.
@@ -15,8 +23,24 @@ public struct FeedRequest: Sendable {
   public var pastCount = 4
   /// New tokens; nil for one when there is a cache, else for the four that begin a text.
   public var tokenCount: Int?
+  /// Of a merged decoder; nil is the one with a past, unless there are no earlier tokens.
+  public var branch: CacheBranch?
 
   public init() {}
+}
+
+/// A cache that is fed, and the output that it comes back as.
+public struct FedCache: Sendable, Equatable {
+  public let input: String
+  public let output: String
+  /// The axis of the positions.
+  public let axis: Int
+
+  public init(input: String, output: String, axis: Int) {
+    self.input = input
+    self.output = output
+    self.axis = axis
+  }
 }
 
 /// Why inputs cannot be made: one sentence.
@@ -40,6 +64,10 @@ public struct ModelFeeds: Sendable {
   public let tokenCount: Int?
   /// Seconds of audio that one run takes; nil for models that take tokens.
   public let audioSeconds: Double?
+  /// What was chosen of a merged decoder; nil for other models, and where the caller gave the choice as an input.
+  public let branch: CacheBranch?
+  /// Caches among the inputs whose contents a run hands on.
+  public let caches: [FedCache]
 
   public init(for graph: ModelGraph, _ request: FeedRequest = FeedRequest()) throws(FeedError) {
     let description = WhisperModelDescription.recognise(graph)
@@ -58,11 +86,12 @@ public struct ModelFeeds: Sendable {
       }
       ports.append(FeedPort(name: name, elementType: type, shape: shape))
     }
-    let extents = try FeedExtents(ports, request, description)
+    let choice = Self.branch(ports, request)
+    let extents = try FeedExtents(ports, request, description, choice?.branch)
     var tensors: [String: TensorContent] = [:]
     for port in ports {
       if let given = request.given[port.name] {
-        tensors[port.name] = try Self.fitting(given, port, extents)
+        tensors[port.name] = try Self.fitting(given, port, extents, description.dimensions)
       } else {
         tensors[port.name] = try FeedValues(port, extents, description.dimensions, request).content()
       }
@@ -74,11 +103,25 @@ public struct ModelFeeds: Sendable {
     // A hundred frames a second: 16 kHz in steps of 160.
     let hasAudio = ports.contains { $0.role == .melSpectrum }
     audioSeconds = hasAudio ? Double(extents[.frames]) / 100 : nil
+    branch = choice.flatMap { $0.isGiven ? nil : $0.branch }
+    let outputs = Set(graph[graph.root].outputs.map { graph[$0].name })
+    caches = choice?.branch == .noPast ? [] : ports.compactMap { $0.cache(among: outputs) }
+  }
+
+  /// The branch of a merged decoder, and whether the caller gave it as an input; nil for other models.
+  private static func branch(
+    _ ports: [FeedPort], _ request: FeedRequest
+  ) -> (branch: CacheBranch, isGiven: Bool)? {
+    guard let port = ports.first(where: { $0.role == .cacheBranch }) else { return nil }
+    if let given = request.given[port.name] {
+      return (given.integers?.first == 0 ? .noPast : .withPast, true)
+    }
+    return (request.branch ?? (request.pastCount == 0 ? .noPast : .withPast), false)
   }
 
   /// A given tensor as the input takes it: another float or integer type is converted.
   private static func fitting(
-    _ tensor: TensorContent, _ port: FeedPort, _ extents: FeedExtents
+    _ tensor: TensorContent, _ port: FeedPort, _ extents: FeedExtents, _ dimensions: WhisperDimensions
   ) throws(FeedError) -> TensorContent {
     let expected = try extents.shape(of: port)
     guard tensor.shape.dimensions == expected else {
@@ -91,6 +134,13 @@ public struct ModelFeeds: Sendable {
       throw FeedError(
         message: "input '\(port.name)' is given as \(tensor.elementType.name), but the model takes "
           + "\(port.elementType.name)")
+    }
+    if port.role == .tokens, let count = dimensions.vocabularyCount,
+      let strange = tensor.integers?.first(where: { $0 < 0 || $0 >= count })
+    {
+      throw FeedError(
+        message: "input '\(port.name)' is given the token \(strange), but the vocabulary has \(count) "
+          + "(0 to \(count - 1))")
     }
     return converted
   }
@@ -106,14 +156,24 @@ struct FeedExtents {
   private(set) var symbols: [String: Int] = [:]
   private let shapes: [String: [Int]]
   private static let limit = 1 << 31
+  /// Positions of a text that every Whisper knows.
+  private static let textLimit = 448
+  /// Whether the caches that are fed count as a past.
+  private let usesPast: Bool
+  /// What a merged decoder is told.
+  let takesCaches: Bool
 
-  init(_ ports: [FeedPort], _ request: FeedRequest, _ description: WhisperModelDescription) throws(FeedError)
-  {
+  init(
+    _ ports: [FeedPort], _ request: FeedRequest, _ description: WhisperModelDescription,
+    _ branch: CacheBranch? = nil
+  ) throws(FeedError) {
     let known = description.dimensions
     let hasPast = ports.contains { $0.role == .selfCache }
+    takesCaches = branch != .noPast
+    usesPast = hasPast && takesCaches
     values = [
       .batch: 1, .mels: known.melCount ?? 80, .frames: 3000,
-      .tokens: request.tokenCount ?? (hasPast ? 1 : 4), .past: hasPast ? request.pastCount : 0, .audio: 1500,
+      .tokens: request.tokenCount ?? (usesPast ? 1 : 4), .past: hasPast ? request.pastCount : 0, .audio: 1500,
       .one: 1, .pairs: 6,
     ]
     values[.width] = known.width
@@ -132,6 +192,10 @@ struct FeedExtents {
         case .extent(let extent): if let axis { values[axis] = extent }
         case .symbol(let name):
           guard let extent = request.dimensions[name] else { continue }
+          guard extent > 0 || axis == .past || axis == .total else {
+            throw FeedError(
+              message: "0 is no extent for the dimension '\(name)': there would be nothing to compute")
+          }
           symbols[name] = extent
           if let axis { values[axis] = extent }
         case .unknown: break
@@ -142,7 +206,8 @@ struct FeedExtents {
       guard let shape = given[port.name] else { continue }
       try adopt(shape, port)
     }
-    values[.total] = (values[.past] ?? 0) + (values[.tokens] ?? 1)
+    values[.total] = seenCount + (values[.tokens] ?? 1)
+    try checkText(ports, request, description)
     for port in ports {
       for (index, dimension) in port.shape.enumerated() {
         guard case .symbol(let name) = dimension, symbols[name] == nil else { continue }
@@ -152,6 +217,29 @@ struct FeedExtents {
   }
 
   subscript(axis: FeedAxis) -> Int { values[axis] ?? 1 }
+
+  /// Tokens before the new ones, as the extents of caches say it.
+  var seenCount: Int { usesPast ? values[.past] ?? 0 : 0 }
+
+  /// A text has no more positions than the model knows.
+  private func checkText(
+    _ ports: [FeedPort], _ request: FeedRequest, _ description: WhisperModelDescription
+  ) throws(FeedError) {
+    guard description.isWhisper, ports.contains(where: { $0.role == .tokens }) else { return }
+    let new = values[.tokens] ?? 1
+    let capacity = description.dimensions.selfCacheLength
+    let seen = capacity != nil && usesPast ? request.pastCount : seenCount
+    let room = min(Self.textLimit, capacity ?? Self.textLimit) - new
+    guard seen > room else { return }
+    let words = "\(new) token\(new == 1 ? "" : "s")" + (seen > 0 ? " after \(seen) others" : "")
+    if let capacity, capacity < Self.textLimit, new <= capacity {
+      throw FeedError(
+        message: "\(words) do not fit into caches of \(capacity) positions; --past takes at most \(room)")
+    }
+    throw FeedError(
+      message: "\(words) are more than the \(Self.textLimit) positions of a text that Whisper knows"
+        + (usesPast && room >= 0 ? "; --past takes at most \(room)" : ""))
+  }
 
   /// Compares a shape from outside with the declared one, and learns from it.
   private mutating func adopt(_ shape: [Int], _ port: FeedPort) throws(FeedError) {
@@ -164,7 +252,8 @@ struct FeedExtents {
       throw refuse("give \(port.shape.count) extents, with --shape \(port.name)=... or in the input file")
     }
     for (index, extent) in shape.enumerated() {
-      guard extent >= 0, extent < Self.limit else { throw refuse("\(extent) is no extent") }
+      let least = port.axes[index] == .past || port.axes[index] == .total ? 0 : 1
+      guard extent >= least, extent < Self.limit else { throw refuse("\(extent) is no extent") }
       switch port.shape[index] {
       case .extent(let fixed) where fixed != extent:
         throw refuse("extent \(index) is fixed in the model, export it again for another one")

@@ -51,6 +51,25 @@ struct FeedPort {
     self.axes = axes.count == shape.count ? axes : Self.guessed(shape, role)
   }
 
+  /// The output that hands a cache on, when the model has it.
+  func cache(among outputs: Set<String>) -> FedCache? {
+    guard role == .selfCache || role == .crossCache,
+      let axis = axes.firstIndex(of: role == .selfCache ? .past : .audio)
+    else { return nil }
+    var names: [String] = []
+    if name.hasPrefix("past_key_values.") {
+      let tail = name.dropFirst("past_key_values.".count)
+      names = ["present.\(tail)", "present_key_values.\(tail)"]
+    } else if name.hasPrefix("past_") {
+      names = ["present_\(name.dropFirst(5))"]
+    } else if name.hasPrefix("in_") {
+      names = ["out_\(name.dropFirst(3))"]
+    } else if name.hasSuffix("_in") {
+      names = ["\(name.dropLast(3))_out"]
+    }
+    return names.first(where: outputs.contains).map { FedCache(input: name, output: $0, axis: axis) }
+  }
+
   private static func meaning(
     _ name: String, _ type: ElementType, rank: Int
   ) -> (FeedRole, [FeedAxis?]) {

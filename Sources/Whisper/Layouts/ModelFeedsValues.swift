@@ -48,7 +48,7 @@ struct FeedValues {
     case .plainMask: return Array(repeating: 1, count: count)
     case .positions: return (0..<count).map { Float(pastCount + $0 % max(1, extents[.tokens])) }
     case .pastCount: return Array(repeating: Float(pastCount), count: count)
-    case .cacheBranch: return Array(repeating: 1, count: count)
+    case .cacheBranch: return Array(repeating: extents.takesCaches ? 1 : 0, count: count)
     case .number(let value): return Array(repeating: Float(value), count: count)
     case .unknown: return unknown(count)
     }
@@ -60,7 +60,7 @@ struct FeedValues {
   /// Earlier tokens, as far as a cache of fixed length has room for them and the new ones.
   private var pastCount: Int {
     let room = dimensions.selfCacheLength.map { max(0, $0 - extents[.tokens]) }
-    let wanted = dimensions.selfCacheLength == nil ? extents[.past] : request.pastCount
+    let wanted = dimensions.selfCacheLength == nil ? extents.seenCount : request.pastCount
     return min(wanted, room ?? wanted)
   }
 
