@@ -27,6 +27,9 @@ public struct BackendChoice: Sendable {
   /// Whether an error of the NPU lists its refused nodes by name, not by operator only.
   public var namesRefusedNodes = false
 
+  /// More threads than this are a mistake on any machine, and bring this one to a halt.
+  public static var threadLimit: Int { 16 * Machine.threadCount }
+
   public init() {}
 
   /// Names of the chips that `target` knows.

@@ -23,15 +23,23 @@ public enum EvaluatePipeline {
     var state: EvaluateState?
     if let path = request.statePath { state = try EvaluateState(path) }
     var reports: [SpeechModelReport] = []
+    var vocabulary: [String]?
     for word in request.models {
-      var run = ModelEvaluation(word, request, items, first: reports.first, observer)
+      var run = ModelEvaluation(word, request, items, first: reports.first, vocabulary: vocabulary, observer)
       reports.append(try run.report(&state))
+      vocabulary = vocabulary ?? run.vocabulary
     }
     let verdict = SpeechVerdict(reports, limits: request.limits)
     let failed = reports.contains { !$0.failures.isEmpty }
     return Evaluation(
       data: set.source, recordingCount: items.count, models: reports, verdict: verdict,
       status: failed ? .badInput : verdict.passes ? .done : .verdict)
+  }
+
+  /// Files that an evaluation of `data` may read; earlier reports among them are not.
+  public static func inputs(_ data: String) throws(PipelineError) -> [String] {
+    guard kind(ofPath: data) == .folder else { return [data] }
+    return try FolderPipeline.files(of: data).filter { !$0.hasSuffix(".html") }.map { joined(data, $0) }
   }
 
   /// The first, the last and those between at even distances.
@@ -49,11 +57,14 @@ struct ModelEvaluation {
   private let items: [TranscriptSet.Item]
   private let first: SpeechModelReport?
   private let observer: EvaluateObserver
+  /// The first model's before the run, this model's after it.
+  private(set) var vocabulary: [String]?
 
   init(
     _ word: String, _ request: EvaluateRequest, _ items: [TranscriptSet.Item], first: SpeechModelReport?,
-    _ observer: EvaluateObserver
+    vocabulary: [String]?, _ observer: EvaluateObserver
   ) {
+    self.vocabulary = vocabulary
     self.word = word
     self.request = request
     self.items = items
@@ -66,8 +77,12 @@ struct ModelEvaluation {
     let speech = try loader.load()
     observer.loaded(word, speech)
     let comparison = try TextComparison(request.normalizer, speech)
+    // Tokens of another vocabulary are other words.
+    let sharesTokens = first != nil && vocabulary == speech.transcriber.vocabulary
+    vocabulary = speech.transcriber.vocabulary
     let known = Dictionary(
-      (first?.utterances ?? []).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+      (sharesTokens ? first?.utterances ?? [] : []).map { ($0.id, $0) },
+      uniquingKeysWith: { first, _ in first })
     let fingerprint = fingerprint(speech)
     var utterances: [UtteranceResult] = []
     var failures: [(id: String, message: String)] = []
@@ -101,7 +116,7 @@ struct ModelEvaluation {
     return SpeechModelReport(
       name: word, byteCount: speech.parts.reduce(0) { $0 + $1.byteCount },
       engines: speech.parts.map { ($0.path, $0.engine) }, utterances: utterances, failures: failures,
-      notes: speech.notes)
+      notes: speech.notes, sharesTokens: sharesTokens)
   }
 
   private func transcribe(

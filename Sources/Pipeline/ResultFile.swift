@@ -4,8 +4,16 @@ import ByteIO
 public enum ResultFile {
   /// Says before the work, not after it, that a file has no place.
   ///
-  /// - Parameter option: how the command line calls it, such as `--report`.
-  public static func checkPlace(_ path: String, option: String) throws(PipelineError) {
+  /// - Parameters:
+  ///   - option: how the command line calls it, such as `--report`.
+  ///   - inputs: files that the run reads, none of which may be replaced.
+  public static func checkPlace(
+    _ path: String, option: String, inputs: [String] = []
+  ) throws(PipelineError) {
+    if let found = identity(ofPath: path), inputs.contains(where: { identity(ofPath: $0) == found }) {
+      throw PipelineError(
+        "\(option) \(path): this file is read, so it cannot be written; name another one", .inputOutput)
+    }
     let home = folder(of: path)
     switch kind(ofPath: path) {
     case .folder, .other: throw PipelineError("\(option) \(path): this is no file; name one", .usage)
@@ -45,8 +53,9 @@ public struct TranscriptPlaces: Sendable {
   ///   - path: as the user says it; nil is standard output.
   ///   - ending: of the files in a folder, such as `srt`.
   ///   - shares: whether one file holds the transcripts of all recordings.
+  ///   - inputs: what else is read, and must not be replaced.
   public init(
-    _ path: String?, ending: String, audio: [String], sharing shares: Bool
+    _ path: String?, ending: String, audio: [String], sharing shares: Bool, inputs: [String] = []
   ) throws(PipelineError) {
     self.ending = ending
     guard let path else {
@@ -57,10 +66,13 @@ public struct TranscriptPlaces: Sendable {
       place = .folder(path)
     } else {
       place = .file(path)
-      try ResultFile.checkPlace(path, option: "--output")
+      try ResultFile.checkPlace(path, option: "--output", inputs: audio + inputs)
       return
     }
     let names = audio.map { self.name(of: $0) }
+    for name in names where kind(ofPath: joined(path, name)) == .file {
+      try ResultFile.checkPlace(joined(path, name), option: "--output", inputs: audio + inputs)
+    }
     if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
       throw PipelineError(
         "two recordings would be written to \(joined(path, twice)); transcribe them one by one", .usage)

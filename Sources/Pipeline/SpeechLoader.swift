@@ -103,6 +103,7 @@ struct SpeechLoader {
         // A folder may hold other models, too.
         if model.description.part == .unknown { continue }
         candidates.append(Candidate(model: model, entry: nil, isNamed: false))
+        if let entry = entry(ofPath: joined(source.path, name)) { originFolders(of: entry) }
       }
       return
     }
@@ -115,13 +116,13 @@ struct SpeechLoader {
       if home.isEmpty { break }
       home = folder(of: home)
     }
-    originFolders(of: source)
+    if let entry = source.entry ?? entry(ofPath: source.path) { originFolders(of: entry) }
     try addCompanion(of: model)
   }
 
   /// The folders of the models that a quantized one was made from.
-  private mutating func originFolders(of source: ModelReference) {
-    var entry = source.entry
+  private mutating func originFolders(of source: ManifestEntry) {
+    var entry: ManifestEntry? = source
     for _ in 0..<4 {
       guard let key = entry?.source,
         let origin = try? ModelReference.resolve(key, manifestPath: choice.manifestPath)
@@ -130,6 +131,15 @@ struct SpeechLoader {
       tokenizerFolders += [home, folder(of: home)]
       entry = origin.entry
     }
+  }
+
+  /// The entry of the manifest that leads to a file.
+  private func entry(ofPath path: String) -> ManifestEntry? {
+    let file = ManifestFile(path: choice.manifestPath ?? ManifestFile.usualPath)
+    guard file.exists, let manifest = try? file.read(), let found = identity(ofPath: path) else { return nil }
+    let paths = ManifestPaths(manifestPath: file.path)
+    return manifest.keys.lazy.compactMap { try? manifest.entry($0) }
+      .first { identity(ofPath: paths.resolve($0.path)) == found }
   }
 
   /// A decoder without a past is much faster with the file that goes on from its caches: of the same name with
@@ -173,6 +183,11 @@ struct SpeechLoader {
         throw PipelineError(
           "\(named.map(\.model.path).joined(separator: " and ")) are both a \(part.title); name one of them",
           .usage)
+      }
+      if let wanted = choice.variant, let only = named.first {
+        throw PipelineError(
+          "--variant \(wanted) chooses within a folder, and \(only.model.path) was named itself; name the file or key "
+            + "of the variant", .usage)
       }
       if let only = named.first { chosen.append(only) } else { chosen.append(try variant(among: all, part)) }
     }
@@ -254,7 +269,15 @@ struct SpeechLoader {
       backends.providers = own
       backends.npu = .optional
     }
-    let (order, strange) = try backends.order(for: candidate.entry)
+    var (order, strange) = try backends.order(for: candidate.entry)
+    #if arch(x86_64)
+      // The NPU is emulated here, a minute for a recording; who wants that says so.
+      if backends.providers == nil, backends.npu == .optional, order.providers.contains(.qnn) {
+        order = ProviderOrder(order.providers.filter { $0 != .qnn })
+        strange.append(
+          "\(candidate.model.path): the NPU is only emulated on this processor; --ep qnn,cpu runs it")
+      }
+    #endif
     notes += strange
     // The encoder's shapes are known; a decoder's grow.
     var dimensions: [String: Int] = [:]

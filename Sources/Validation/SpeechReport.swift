@@ -72,11 +72,13 @@ public struct SpeechModelReport: Sendable {
   /// Recordings that could not be written down, each with a sentence.
   public let failures: [(id: String, message: String)]
   public let notes: [String]
+  /// Whether its tokens are those of the first model, so that they can be compared; false for the first itself.
+  public let sharesTokens: Bool
 
   public init(
     name: String, byteCount: Int, engines: [(path: String, engine: EngineReport)],
     utterances: [UtteranceResult],
-    failures: [(id: String, message: String)], notes: [String]
+    failures: [(id: String, message: String)], notes: [String], sharesTokens: Bool = false
   ) {
     self.name = name
     self.byteCount = byteCount
@@ -84,6 +86,7 @@ public struct SpeechModelReport: Sendable {
     self.utterances = utterances
     self.failures = failures
     self.notes = notes
+    self.sharesTokens = sharesTokens
   }
 
   public var words: ErrorCounts { utterances.reduce(ErrorCounts()) { $0 + $1.words } }
@@ -149,10 +152,10 @@ public struct SpeechVerdict: Sendable {
   public let objections: [(model: String, message: String)]
   public var passes: Bool { objections.isEmpty }
 
-  /// Judges all models, or with several all but the first, which the others are compared with.
+  /// Judges every model, and the others against the first.
   public init(_ models: [SpeechModelReport], limits: SpeechLimits) {
     var found: [(model: String, message: String)] = []
-    for model in models.count > 1 ? models.dropFirst() : models[...] {
+    for (index, model) in models.enumerated() {
       let count = Double(max(1, model.utterances.count))
       func check(_ value: Double?, atMost limit: Double?, _ words: String) {
         guard let limit else { return }
@@ -165,7 +168,7 @@ public struct SpeechVerdict: Sendable {
         }
       }
       check(model.words.rate, atMost: limits.maximumWER, "the word error rate")
-      if let first = models.first, models.count > 1 {
+      if let first = models.first, index > 0 {
         check(
           model.comparison(to: first)?.difference, atMost: limits.maximumWERIncrease,
           "the word error rate above that of \(first.name)")

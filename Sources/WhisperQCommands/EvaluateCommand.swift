@@ -37,7 +37,8 @@ public struct EvaluateCommand: ParsableCommand {
           real_time_factor, failures (id, message),
           against_first: null for the first, else wer_difference, interval,
             improvement_share (of the draws), token_agreement (null where it
-            was not measured), diverged (number of recordings)
+            was not measured), diverged (number of recordings; null where the
+            vocabularies differ)
           utterances: id, language, reference, text, compared_reference,
             compared_text, words, characters, tokens, audio_seconds, seconds,
             agreement (null, or equal and total), first_divergence (null where
@@ -100,6 +101,9 @@ public struct EvaluateCommand: ParsableCommand {
 
   public func validate() throws {
     if let limit, limit < 1 { throw ValidationError("--limit takes 1 or more.") }
+    if noAgreement, limits.minTokenAgreement != nil {
+      throw ValidationError("--min-token-agreement needs what --no-agreement leaves out.")
+    }
     if models.isEmpty { throw ValidationError("Name a model with --model.") }
     if let twice = models.first(where: { name in models.count { $0 == name } > 1 }) {
       throw ValidationError("--model \(twice) is there twice.")
@@ -117,7 +121,8 @@ public struct EvaluateCommand: ParsableCommand {
     request.limits = limits.limits
     request.agreement = noAgreement ? .omitted : .measured
     request.statePath = resume
-    if let report { try ResultFile.checkPlace(report, option: "--report") }
+    let read = try EvaluatePipeline.inputs(data) + [files.tokenizer, files.manifest].compactMap { $0 }
+    if let report { try ResultFile.checkPlace(report, option: "--report", inputs: read) }
     let stream = TerminalStream.standardError
     let notes = Notes(verbosity: .normal)
     var observer = EvaluateObserver()
@@ -147,7 +152,7 @@ extension NormalizerChoice: ExpressibleByArgument {}
 
 /// What models must reach, in percent.
 struct SpeechLimitOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Highest word error rate.", valueName: "%"))
+  @Option(help: ArgumentHelp("Highest word error rate, of every model.", valueName: "%"))
   var maxWer: Double?
 
   @Option(help: ArgumentHelp("Most points of word error rate above the first model's.", valueName: "%"))

@@ -63,9 +63,13 @@ struct EvaluateRendering {
           + "(95 %: \(Format.fixed(low * 100, digitCount: 2)) to \(Format.fixed(high * 100, digitCount: 2)))")
     }
     if let agreement = model.agreement { words.append("token agreement \(percent(agreement))") }
-    words.append(
-      model.divergedCount == 0
-        ? "every token the same" : "other tokens in \(counted(model.divergedCount, "recording"))")
+    if !model.sharesTokens {
+      words.append("another vocabulary, so tokens are not compared")
+    } else if model.divergedCount > 0 {
+      words.append("other tokens in \(counted(model.divergedCount, "recording"))")
+    } else if !model.utterances.isEmpty {
+      words.append("every token the same")
+    }
     return
       "\(Printable.name(model.name)) against \(Printable.name(first.name)): \(words.joined(separator: ", "))\n"
   }
@@ -145,7 +149,8 @@ enum EvaluateJSON {
       "wer_difference": .double(ifPresent: change?.difference),
       "interval": change.map { .array([.double($0.interval.lower), .double($0.interval.upper)]) } ?? .null,
       "improvement_share": .double(ifPresent: change?.improvementShare),
-      "token_agreement": .double(ifPresent: model.agreement), "diverged": .integer(model.divergedCount),
+      "token_agreement": .double(ifPresent: model.agreement),
+      "diverged": .integer(ifPresent: model.sharesTokens ? model.divergedCount : nil),
     ]
   }
 

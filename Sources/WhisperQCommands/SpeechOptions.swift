@@ -31,6 +31,7 @@ struct DecodingChoices: ParsableArguments {
   var compressionRatioLimit: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("A text whose tokens are less likely than this is decoded again.", valueName: "log"))
   var logprobLimit: Double?
 

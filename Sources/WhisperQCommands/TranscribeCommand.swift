@@ -29,7 +29,7 @@ public struct TranscribeCommand: ParsableCommand {
         whisperq transcribe speech.wav --model whisper_demo
         whisperq transcribe speech.wav --model models/whisper_demo_onnx --language en
         whisperq transcribe speech.wav --model whisper_demo --format srt
-        whisperq transcribe speech.wav --model whisper_demo --encoder-ep cpu --decoder-ep embedded
+        whisperq transcribe speech.wav --model whisper_demo --ep embedded
         whisperq transcribe speech.wav --model whisper_demo --fallback --json
 
       JSON
@@ -106,7 +106,8 @@ public struct TranscribeCommand: ParsableCommand {
       throw PipelineError("subtitles of several recordings go to files; name a folder with --output", .usage)
     }
     let target = try TranscriptPlaces(
-      output, ending: format == .text ? "txt" : format.rawValue, audio: audio, sharing: format == .json)
+      output, ending: format == .text ? "txt" : format.rawValue, audio: audio, sharing: format == .json,
+      inputs: request.speech.models + [files.tokenizer, files.manifest].compactMap { $0 })
     let session = TranscribeSession(
       format: format, showsTimes: timestamps, isSingle: audio.count == 1, target: target, notes: notes)
     let failure = try TranscribePipeline.run(request, session.observer)

@@ -71,6 +71,10 @@ struct BackendOptions: ParsableArguments {
 
   mutating func validate() throws {
     if threads < 0 { throw ValidationError("--threads takes 1 or more (0 uses all processors).") }
+    if threads > BackendChoice.threadLimit {
+      throw ValidationError(
+        "--threads takes \(BackendChoice.threadLimit) at most, for more only wait for each other.")
+    }
     do { try choice.validated() } catch { throw ValidationError(error.message) }
   }
 }

@@ -27,7 +27,7 @@ private struct EvaluatedDocument: Decodable {
     let werDifference: Double?
     let interval: [Double]?
     let tokenAgreement: Double?
-    let diverged: Int
+    let diverged: Int?
   }
   struct Model: Decodable {
     struct Failure: Decodable { let id: String }
@@ -146,6 +146,24 @@ struct EvaluateTests {
     #expect(result.exitCode == 1, "\(result.stderr)")
     #expect(result.stdout.contains("the word error rate is") && result.stdout.contains("at most 50 %"))
     #expect(result.stdout.contains("token agreement 100.00 %, every token the same"))
+  }
+
+  @Test("Models of different vocabularies are compared by words alone, and nothing that is read is written")
+  func strangers() throws {
+    let fixture = try SpeechFixture()
+    let other = try fixture.model(["optimum/encoder_model.onnx", "optimum/decoder_model_merged.onnx"])
+    let clip = try DemoSpeech.clips()[0]
+    try fixture.folder.write(Data(contentsOf: URL(filePath: clip.path)), to: "set/a.wav")
+    let transcript = try fixture.folder.write(
+      Array("path\ttext\na.wav\t\(clip.text)\n".utf8), to: "set/t.tsv")
+    let found = try evaluate([transcript, "--model", DemoSpeech.model, "--model", other, "--max-tokens", "8"])
+    let second = try #require(found.models[1].againstFirst)
+    #expect(second.diverged == nil && second.tokenAgreement == nil && found.models[1].wer != nil)
+    let result = try WhisperQBinary.run(
+      ["evaluate", fixture.folder.path("set"), "--model", DemoSpeech.model, "--report", transcript]
+        + Self.embedded)
+    #expect(result.exitCode == 4 && result.stderr.contains("name another"), "\(result.stderr)")
+    #expect(try String(contentsOfFile: transcript, encoding: .utf8).hasPrefix("path\ttext"))
   }
 
   @Test("A run that was ended goes on from its results, and other options do not use them")

@@ -132,6 +132,13 @@ struct TranscribeCommandTests {
     try fails([fixture.folder.path, "--model", both], 64, "no file")
     let junk = try fixture.folder.write(Array("no audio at all, but text".utf8), to: "junk.wav")
     try fails([junk, "--model", both], 2, "junk.wav")
+    let before = try fixture.folder.read("tone.wav")
+    try fails([tone, "--model", both, "--output", tone], 4, "tone.wav", "name another")
+    #expect(try fixture.folder.read("tone.wav") == before)
+    try fails([tone, "--model", both, "--threads", "100000"], 64, "--threads")
+    try fails([tone, "--model", both + "/encoder_model.onnx", both, "--variant", "int8"], 64, "--variant")
+    // The demo's decoder rates many more tokens than this tokenizer has.
+    try fails([tone, "--model", DemoSpeech.model, "--tokenizer", both], 2, "320", "different models")
     try FileManager.default.removeItem(atPath: both + "/tokenizer.json")
     try fails([tone, "--model", both], 4, "no tokenizer", "--tokenizer")
   }

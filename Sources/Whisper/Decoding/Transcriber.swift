@@ -18,6 +18,8 @@ public final class Transcriber {
   /// What the encoder made of the last window, for `agreement`.
   private var lastWindow: EncodedAudio?
 
+  /// Rows by which a vocabulary may be longer than its tokens, for the sake of alignment.
+  private static let padding = 128
   /// Tokens of the decoder's window in every published Whisper.
   private static let usualLength = 448
 
@@ -37,8 +39,12 @@ public final class Transcriber {
       throw DecodingError(.mismatch, error.message)
     }
     guard let part = model.decoder.parts.first,
-      let count = part.description.dimensions.vocabularyCount, tokenizer.vocabularySize > count
+      let count = part.description.dimensions.vocabularyCount
     else { return }
+    let isTooLarge = tokenizer.vocabularySize > count
+    // Tokenizers may leave out the timestamps, and vocabularies are padded.
+    let isTooSmall = count - tokenizer.vocabularySize > Timestamp.publishedCount + Self.padding
+    guard isTooLarge || isTooSmall else { return }
     throw DecodingError(
       .mismatch,
       "\(tokenizer.source): the tokenizer has \(tokenizer.vocabularySize) tokens, the decoder (\(part.name)) rates "
@@ -73,6 +79,15 @@ public final class Transcriber {
     let audio = try model.encode(features)
     lastWindow = audio
     return audio
+  }
+
+  /// What tells vocabularies apart: their sizes, steering tokens, and some of the words.
+  public var vocabulary: [String] {
+    let ids = [
+      special.startOfTranscript, special.endOfText, special.timestampBegin ?? -1, tokenizer.vocabularySize,
+    ]
+    let words = stride(from: 0, to: tokenizer.vocabularySize, by: max(1, tokenizer.vocabularySize / 64))
+    return ids.map(String.init) + words.map { tokenizer.token(for: $0) ?? "" }
   }
 
   /// Audio of several windows has no window that stands for it.
