@@ -52,10 +52,12 @@ let package = Package(
     // numbers
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     room("Kernels", ["CKernels"]),
+    // ranges
+    room("Calibration", ["Kernels", "ModelBackend", "Tensors"]),
     // plan
     room("QuantPlan", ["Kernels", "ONNXGraph", "Tensors"]),
     // apply
-    room("Quantize", ["Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Tensors"]),
+    room("Quantize", ["Calibration", "Kernels", "ONNXFile", "ONNXGraph", "QuantPlan", "Tensors"]),
     // run
     room("ModelBackend", ["Tensors"]),
     room("CPUBackend", ["ByteIO", "Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors"]),
@@ -63,7 +65,8 @@ let package = Package(
     room("OnnxRuntimeBackend", ["ByteIO", "COnnxRuntime", "ModelBackend", "Tensors"]),
     // speech
     .systemLibrary(name: "CZlib"),
-    room("Whisper", ["ByteIO", "CZlib", "JSONDocuments", "ModelBackend", "ONNXGraph", "Tensors"]),
+    room(
+      "Whisper", ["ByteIO", "CZlib", "JSONDocuments", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors"]),
     // report
     room("Validation", ["Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "Whisper"]),
     // store
@@ -75,7 +78,8 @@ let package = Package(
     room(
       "Pipeline",
       [
-        "ByteIO", "CPUBackend", "JSONDocuments", "Kernels", "ModelBackend", "ModelStore", "ONNXFile",
+        "ByteIO", "CPUBackend", "Calibration", "JSONDocuments", "Kernels", "ModelBackend", "ModelStore",
+        "ONNXFile",
         "ONNXGraph",
         "OnnxRuntimeBackend", "QuantPlan", "Quantize", "Tensors", "Validation", "Whisper",
       ]),
@@ -97,13 +101,21 @@ let package = Package(
     tests("JSONDocumentsTests", ["JSONDocuments", "TestSupport"]),
     tests("ProtobufWireTests", ["ProtobufWire", "TestSupport"]),
     tests("ONNXFileTests", ["ByteIO", "ONNXFile", "Tensors", "TestSupport"]),
-    tests("ONNXGraphTests", ["ByteIO", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport"]),
+    tests(
+      "ONNXGraphTests",
+      ["ByteIO", "CPUBackend", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport"]),
     tests("KernelsTests", ["Kernels"]),
+    tests(
+      "CalibrationTests",
+      [
+        "CPUBackend", "Calibration", "Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors",
+        "TestSupport",
+      ]),
     tests("QuantPlanTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Tensors", "TestSupport"]),
     tests("QuantizeTests", ["ONNXFile", "ONNXGraph", "QuantPlan", "Quantize", "Tensors", "TestSupport"]),
     tests(
       "WhisperTests",
-      ["ByteIO", "ONNXFile", "ONNXGraph", "Tensors", "Whisper", "TestSupport"]),
+      ["ByteIO", "CPUBackend", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "Whisper", "TestSupport"]),
     tests(
       "CPUBackendTests",
       ["ByteIO", "CPUBackend", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport"]),

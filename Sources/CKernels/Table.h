@@ -24,6 +24,13 @@
     (const float *x, size_t n, float *lowest, size_t columns, float *highest, size_t nh), \
     (x, n, lowest, columns, highest, nh)) \
   X(size_t, first_nonfinite, (const float *x, size_t n), (x, n)) \
+  X(void, count_bins, \
+    (const float *x, size_t n, size_t step, float inverseWidth, uint32_t *counts, size_t bins), \
+    (x, n, step, inverseWidth, counts, bins)) \
+  X(void, weighted_errors_columns, \
+    (const float *x, size_t n, const float *weights, const float *s, size_t columns, int32_t lowest, \
+     int32_t highest, double *e, size_t ne), \
+    (x, n, weights, s, columns, lowest, highest, e, ne)) \
   X(ck_energy, quantize_rows_s8, \
     (const float *x, size_t n, size_t columns, const float *s, size_t rows, int32_t lowest, int32_t highest, \
      int8_t *o, size_t no), \

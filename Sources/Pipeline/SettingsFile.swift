@@ -19,6 +19,22 @@ public enum SettingsFile {
     try read(path, what: "plan")
   }
 
+  /// Reads a plan of a static scheme.
+  public static func staticPlan(path: String) throws(PipelineError) -> StaticPlan {
+    try read(path, what: "plan of a static scheme")
+  }
+
+  /// Reads a target (`--target FILE`).
+  public static func target(path: String) throws(PipelineError) -> Target {
+    try read(path, what: "target")
+  }
+
+  /// A target as JSON, the form that `target(path:)` reads.
+  public static func text(_ target: Target) throws(PipelineError) -> String { try encoded(target) }
+
+  /// A plan as JSON with sorted keys, the form that `staticPlan(path:)` reads.
+  public static func text(_ plan: StaticPlan) throws(PipelineError) -> String { try encoded(plan) }
+
   /// A plan as JSON with sorted keys, the form that `plan(path:)` reads.
   public static func text(_ plan: QuantPlan) throws(PipelineError) -> String { try encoded(plan) }
 

@@ -38,11 +38,23 @@ struct SpeechLoader {
     for word in try names() { try add(word) }
   }
 
+  /// The files that decoding needs, none of them opened.
+  mutating func files() throws(PipelineError) -> SpeechFiles {
+    let (chosen, plan) = try planned()
+    let (tokenizer, settings, tokenizerPath) = try readTokenizer(plan, chosen)
+    return SpeechFiles(
+      plan: plan, models: chosen.map(\.model), tokenizer: tokenizer, settings: settings,
+      tokenizerPath: tokenizerPath, notes: notes)
+  }
+
+  private mutating func planned() throws(PipelineError) -> ([Candidate], SpeechPlan) {
+    let chosen = try chosenCandidates()
+    do { return (chosen, try SpeechPlan(chosen.map(\.file))) } catch { throw PipelineError(error) }
+  }
+
   /// Opens everything.
   mutating func load() throws(PipelineError) -> LoadedSpeech {
-    let chosen = try chosenCandidates()
-    let plan: SpeechPlan
-    do { plan = try SpeechPlan(chosen.map(\.file)) } catch { throw PipelineError(error) }
+    let (chosen, plan) = try planned()
     for candidate in chosen
     where candidate.isNamed && !plan.files.contains(where: { $0.name == candidate.model.path }) {
       notes.append("\(candidate.model.path) (\(candidate.part.title)) is not needed")
@@ -291,6 +303,18 @@ struct SpeechLoader {
     }
     return opened
   }
+}
+
+/// The files of one Whisper as they lie on the disk.
+struct SpeechFiles {
+  let plan: SpeechPlan
+  let models: [LoadedModel]
+  let tokenizer: Tokenizer
+  let settings: GenerationSettings
+  let tokenizerPath: String
+  let notes: [String]
+
+  func model(_ file: SpeechFile?) -> LoadedModel? { models.first { $0.path == file?.name } }
 }
 
 extension PipelineError {

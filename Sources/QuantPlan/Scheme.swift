@@ -8,6 +8,15 @@ public enum Scheme: String, NamedChoice, Sendable {
   case weightInt4 = "weight-int4"
   /// Weights and activations in binary16.
   case fp16
+  /// 8-bit weights and 16-bit activations, static Q/DQ for an NPU.
+  case w8a16
+  /// 8-bit weights, 8-bit activations where linear layers tolerate them and 16 bits elsewhere; static Q/DQ.
+  case w8a8
+  /// 4-bit weights and 16-bit activations, static Q/DQ.
+  case w4a16
+
+  /// Whether activations have fixed scales, which calibration finds, for an NPU.
+  public var isStatic: Bool { [.w8a16, .w8a8, .w4a16].contains(self) }
 }
 
 /// How many elements share a scale.

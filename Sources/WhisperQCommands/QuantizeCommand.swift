@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Console
 import Pipeline
+import QuantPlan
 
 /// `whisperq quantize`: a float model in, an integer model out.
 public struct QuantizeCommand: ParsableCommand {
@@ -94,6 +95,9 @@ public struct QuantizeCommand: ParsableCommand {
   @OptionGroup(title: "The manifest")
   var recording: RecordingOptions
 
+  @OptionGroup(title: "For an NPU: w8a16, w8a8, w4a16")
+  var npu: StaticOptions
+
   @OptionGroup(title: "The output and the run")
   var running: RunOptions
 
@@ -114,7 +118,11 @@ public struct QuantizeCommand: ParsableCommand {
     if running.threads < 0 { throw ValidationError("--threads takes 1 or more (0 uses all processors).") }
     if output == "-" { throw ValidationError("--output takes a file or folder, not standard output.") }
     if running.quiet && running.verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
-    _ = try settings()
+    let scheme = try settings().choices.policy().scheme
+    if !scheme.isStatic, let option = npu.choices.firstGiven {
+      throw ValidationError(
+        "\(option) is for the schemes of an NPU (w8a16, w8a8, w4a16), not for \(scheme.rawValue).")
+    }
   }
 
   public func run() throws {
@@ -122,8 +130,14 @@ public struct QuantizeCommand: ParsableCommand {
     let notes = Notes(verbosity: running.quiet ? .quiet : running.verbose ? .verbose : .normal)
     let rendering = QuantizeRendering(
       isJSON: running.json, showsAll: running.verbose, width: TerminalStream.standardOutput.width)
-    let session = try QuantizeSession(
-      settings: settings(), running: running, recording: recording, notes: notes, rendering: rendering)
+    let settings = try settings()
+    if try settings.choices.policy().scheme.isStatic {
+      try StaticSession(settings: settings, npu: npu, running: running, recording: recording, notes: notes)
+        .run(input: source, output: output)
+      return
+    }
+    let session = QuantizeSession(
+      settings: settings, running: running, recording: recording, notes: notes, rendering: rendering)
     try session.run(input: source, output: output)
   }
 

@@ -30,6 +30,7 @@ public struct WhisperQ: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       DownloadLayoutCommand.self, QuantizeCommand.self, InspectCommand.self, ValidateCommand.self,
+      PrepareCommand.self, CompileCommand.self,
       BenchCommand.self, TranscribeCommand.self, EvaluateCommand.self, DoctorCommand.self,
       ManifestCommand.self,
     ])

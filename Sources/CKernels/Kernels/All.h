@@ -5,6 +5,7 @@
 #include "Nibbles.h"
 #include "Quantize.h"
 #include "Ranges.h"
+#include "Statistics.h"
 #include "Transpose.h"
 
 #include "BlockScales.h"

@@ -97,6 +97,19 @@ void ck_range_columns(const float *__counted_by(count) values __noescape, size_t
 /// Index of the first NaN or infinity, or `count`.
 size_t ck_first_nonfinite(const float *__counted_by(count) values __noescape, size_t count);
 
+// Statistics.
+
+/// Adds x[0], x[step], ... to bins of the width 1 / inverseWidth, a power of two; zero is the lower edge of bin
+/// `bins` / 2, and what lies beyond goes to the bins at the ends. Values are finite.
+void ck_count_bins(const float *__counted_by(count) values __noescape, size_t count, size_t step,
+                   float inverseWidth, uint32_t *__counted_by(bins) counts __noescape, size_t bins);
+/// Squared errors of symmetric rounding of [rows, columns], each row times its weight; sums are added to `errors`.
+void ck_weighted_errors_columns(const float *__counted_by(count) values __noescape, size_t count,
+                                const float *weights __noescape,
+                                const float *__counted_by(columns) scales __noescape, size_t columns,
+                                int32_t lowest, int32_t highest,
+                                double *__counted_by(errorCount) errors __noescape, size_t errorCount);
+
 // QuantizeLinear. A scale per row, per column or one in all. The u8 forms
 // take one zero point per scale.
 

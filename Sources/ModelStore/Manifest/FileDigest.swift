@@ -18,7 +18,18 @@ public enum FileDigest {
       file.release(range)
       offset = range.upperBound
     }
-    return hash.finalize().map { byte in
+    return text(hash.finalize())
+  }
+
+  /// The digest of a text's UTF-8 bytes.
+  public static func sha256(of text: String) -> String {
+    var hash = SHA256()
+    hash.update(data: Array(text.utf8))
+    return self.text(hash.finalize())
+  }
+
+  private static func text(_ digest: SHA256.Digest) -> String {
+    digest.map { byte in
       let digits = String(byte, radix: 16)
       return digits.count == 1 ? "0" + digits : digits
     }.joined()

@@ -240,8 +240,26 @@ struct ChannelExecution: JobExecution {
       let raw = unsafe scales.span.bytes
       if let place = job.scales { try output.write(place, raw, at: 0) }
       if let place = job.scalesCopy { try output.write(place, raw, at: 0) }
+      for bias in job.biases { try bias.write(weightScales: scales, into: output) }
     } catch {
       throw QuantizeError(.file(error), path: output.path)
     }
+  }
+}
+
+extension BiasPromise {
+  /// Fills the bias when its weight's scales are known.
+  ///
+  /// `correction` is added to it: what rounding the weight takes from the mean of each output.
+  func write(
+    weightScales: [Float], correction: [Float]? = nil, into output: ModelOutput
+  ) throws(ONNXFileError) {
+    var values = content.floats ?? []
+    if let correction { for index in values.indices { values[index] += correction[index] } }
+    let (bytes, scales, _) = Levels.bias(
+      values, inputScale: inputScale, weightScales: weightScales)
+    // Bytes and floats have no padding, so reading them raw is sound.
+    try output.write(self.values, unsafe bytes.span.bytes, at: 0)
+    try output.write(self.scales, unsafe scales.span.bytes, at: 0)
   }
 }

@@ -53,8 +53,25 @@ public struct JobRunner: Sendable {
     return outcomes.withLock { $0.compactMap { $0 } }
   }
 
+  /// Executes a job whose rounding looks at the inputs of its layer.
+  public func run(
+    _ job: WeightJob, input: LayerInput, into output: ModelOutput
+  ) throws(QuantizeError) -> WeightOutcome {
+    let outcome = try RoundedExecution(job: job, input: input, output: output, threadCount: threadCount).run()
+    progress(job.byteCount)
+    return outcome
+  }
+
   private func execution(_ job: WeightJob, _ output: ModelOutput, _ workers: Workers) -> any JobExecution {
-    if job.layout == .half { return HalfExecution(job: job, output: output, workers: workers) }
+    switch job.layout {
+    case .half: return HalfExecution(job: job, output: output, workers: workers)
+    case .levels(let parameters, let type):
+      return LevelExecution(job: job, parameters: parameters, type: type, output: output, workers: workers)
+    case .weightShape, .matMulNBits: break
+    }
+    if job.rounding != nil && job.treatment.granularity == .block {
+      return RoundedExecution(job: job, input: nil, output: output, threadCount: workers.count)
+    }
     if job.treatment.granularity == .block {
       return BlockExecution(job: job, output: output, workers: workers)
     }

@@ -12,13 +12,15 @@ public struct WeightJob: Sendable {
   }
 
   /// Where integers go.
-  public enum Layout: Sendable {
+  public enum Layout: Sendable, Equatable {
     /// One s8 (or u8, or two nibbles) per element, in the weight's own shape.
     case weightShape
     /// com.microsoft MatMulNBits: [N, blocks, bytes of a block].
     case matMulNBits
     /// binary16 in the weight's own shape.
     case half
+    /// Levels of one given scale and zero point, in the weight's own shape.
+    case levels(ScaleAndZeroPoint, IntegerType)
   }
 
   public let name: String
@@ -34,10 +36,16 @@ public struct WeightJob: Sendable {
   public let zeroPoints: PayloadID?
   /// Bytes of all constants that stand for the weight, those included that need no arithmetic.
   public let storedByteCount: Int
+  /// Biases whose scales are those of the weight times a factor.
+  public var biases: [BiasPromise] = []
+  /// How static weights are rounded; nil is nearest.
+  public var rounding: StaticRounding?
+
+  private var isHalf: Bool { if case .half = layout { true } else { false } }
 
   /// Rows of the two-dimensional view.
   public var rowCount: Int {
-    orientation == .channelsFirst || layout == .half
+    orientation == .channelsFirst || isHalf
       ? content.shape.dimensions.first ?? 1
       : columnCount == 0 ? 0 : content.shape.elementCount / columnCount
   }
@@ -53,6 +61,25 @@ public struct WeightJob: Sendable {
   }
 
   public var byteCount: Int { content.bytes.byteCount }
+}
+
+/// What rounding a static weight needs to know.
+public struct StaticRounding: Sendable {
+  /// The tensor that meets the weight, by its name in the prepared model: its Gram matrix steers the rounding.
+  public let inputTensor: String
+  public let rounding: Rounding
+}
+
+/// An int32 bias that waits for the scales of its weight.
+///
+/// Its scale is inputScale · weightScale[c], its zero point 0: the form in which Gemm and Conv add it to their sums.
+public struct BiasPromise: Sendable {
+  /// One float32 number for each output channel.
+  public let content: TensorContent
+  /// The scale of the activation that meets the weight.
+  public let inputScale: Float
+  public let values: PayloadID
+  public let scales: PayloadID
 }
 
 /// What became of one weight.

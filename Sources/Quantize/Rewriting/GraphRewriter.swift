@@ -46,7 +46,7 @@ public struct GraphRewriter {
   /// The opset with int4 tensors and blocked DequantizeLinear.
   static let blockedOpset: Int64 = 21
 
-  private init(_ model: ModelGraph) { self.model = model }
+  init(_ model: ModelGraph) { self.model = model }
 
   /// Rewrites a model by a plan.
   public static func rewrite(_ model: ModelGraph, plan: QuantPlan) throws(QuantizeError) -> RewrittenModel {

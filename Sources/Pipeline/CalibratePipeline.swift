@@ -1,0 +1,163 @@
+import ByteIO
+import CPUBackend
+public import Calibration
+import ModelBackend
+public import ONNXGraph
+import Tensors
+
+/// What is to be found out about a prepared model, and from which data.
+public struct CalibrationRequest: Sendable {
+  public var wishes: ObservationWishes
+  public var data: CalibrationData
+  /// Of the model that the ranges will belong to.
+  public var modelDigest: String
+  /// Ranges are read from here when the file is there, and written after every run.
+  public var rangesPath: String?
+  /// Nil is one per processor.
+  public var threadCount: Int?
+  /// Bytes that the Gram matrices of one sweep may take.
+  public var gramByteLimit = 1 << 30
+
+  public init(wishes: ObservationWishes, data: CalibrationData, modelDigest: String) {
+    (self.wishes, self.data, self.modelDigest) = (wishes, data, modelDigest)
+  }
+}
+
+/// What a calibration did.
+public struct CalibrationOutcome: Sendable {
+  public let table: RangeTable
+  /// Runs that were computed now.
+  public let runCount: Int
+  /// Runs whose ranges were there.
+  public let reusedCount: Int
+  public let isSynthetic: Bool
+  /// Sentences for whoever reads the result.
+  public let notes: [String]
+}
+
+/// Ranges of a prepared model: each run streams its tensors past the observers, and none is kept.
+public enum CalibratePipeline {
+  /// Runs what is not in the table yet.
+  ///
+  /// - Parameters:
+  ///   - graph: prepared, an encoder or any model that `data` has inputs for.
+  ///   - observer: counts runs.
+  public static func ranges(
+    _ graph: ModelGraph, _ request: CalibrationRequest, observer: WorkObserver = WorkObserver()
+  ) throws(PipelineError) -> CalibrationOutcome {
+    let wishes = request.wishes.withoutGram
+    var (table, notes) = try known(request, wishes)
+    let isDone = Set(table.clips.map(\.digest))
+    let items = request.data.items.filter { !isDone.contains($0.clip.digest) }
+    let reusedCount = request.data.items.count - items.count
+    observer.began(items.count)
+    if !items.isEmpty {
+      let session = try open(graph, request)
+      let calibrator = Calibrator(wishes, threads: request.threadCount)
+      for item in items {
+        try run(session, calibrator, item, graph, request.data)
+        let seen = calibrator.take()
+        do throws(CalibrationError) { try calibrator.checkComplete(seen) } catch {
+          throw PipelineError(error)
+        }
+        table.add(item.clip, seen)
+        if let path = request.rangesPath { try CalibrationRangesFile.write(table, to: path) }
+        observer.advanced(1)
+      }
+    }
+    if request.data.isSynthetic {
+      notes.append(
+        "the ranges come from made-up inputs, not from speech: a last resort, accuracy will suffer")
+    }
+    return CalibrationOutcome(
+      table: table, runCount: items.count, reusedCount: reusedCount, isSynthetic: request.data.isSynthetic,
+      notes: notes)
+  }
+
+  /// Makes the Gram matrices that are wished for, as many at a time as memory allows, and hands them out by the name
+  /// of their tensor.
+  ///
+  /// - Parameters:
+  ///   - widths: the extent of the last axis of each tensor, in the order in which they are computed.
+  ///   - observer: counts runs.
+  public static func grams(
+    _ graph: ModelGraph, _ request: CalibrationRequest, widths: [(name: String, width: Int)],
+    observer: WorkObserver = WorkObserver(), use: ([String: GramMatrix]) throws(PipelineError) -> Void
+  ) throws(PipelineError) {
+    let plan = GramPlan(
+      widths.filter { request.wishes[$0.name].contains(.gram) }, byteLimit: request.gramByteLimit)
+    observer.began(plan.sweeps.count * request.data.items.count)
+    if plan.sweeps.isEmpty { return }
+    let session = try open(graph, request)
+    for names in plan.sweeps {
+      let wishes = ObservationWishes(Dictionary(uniqueKeysWithValues: names.map { ($0, Observation.gram) }))
+      let calibrator = Calibrator(wishes, threads: request.threadCount)
+      for item in request.data.items {
+        try run(session, calibrator, item, graph, request.data)
+        observer.advanced(1)
+      }
+      do throws(CalibrationError) { try calibrator.checkComplete([:]) } catch { throw PipelineError(error) }
+      try use(calibrator.grams)
+    }
+  }
+
+  /// The ranges of earlier runs that count, and what to say about them.
+  private static func known(
+    _ request: CalibrationRequest, _ wishes: ObservationWishes
+  ) throws(PipelineError) -> (RangeTable, [String]) {
+    let empty = RangeTable(modelDigest: request.modelDigest)
+    guard let path = request.rangesPath else { return (empty, []) }
+    if kind(ofPath: path) == .missing {
+      try ResultFile.checkPlace(path, option: "ranges")
+      return (empty, [])
+    }
+    let table = try CalibrationRangesFile.read(path)
+    do throws(CalibrationError) { try table.check(modelDigest: request.modelDigest, place: path) } catch {
+      throw PipelineError(error)
+    }
+    guard table.clips.isEmpty || table.covers(wishes) else {
+      return (empty, ["\(path) lacks some of the tensors that are needed now, so all data is run again"])
+    }
+    let wanted = Set(request.data.clips.map(\.digest))
+    let others = table.clips.filter { !wanted.contains($0.digest) }
+    guard let first = others.first else { return (table, []) }
+    let also = "\(path) also holds the ranges of \(first.name)"
+    return (
+      table, [also + (others.count > 1 ? " and \(others.count - 1) more, which count" : ", which counts")]
+    )
+  }
+
+  private static func open(
+    _ graph: ModelGraph, _ request: CalibrationRequest
+  ) throws(PipelineError) -> CPUSession {
+    do {
+      return try CPUBackend.session(graph, options: CPUBackend.Options(threadCount: request.threadCount))
+    } catch {
+      throw PipelineError(error.message, ExitStatus(error.reason))
+    }
+  }
+
+  private static func run(
+    _ session: CPUSession, _ calibrator: Calibrator, _ item: CalibrationData.Item, _ graph: ModelGraph,
+    _ data: CalibrationData
+  ) throws(PipelineError) {
+    if case .decoding(let path) = item.kind, let decoding = data.decoding {
+      return try decoding.run(path, decoder: graph, session, calibrator)
+    }
+    let feeds = try data.feeds(item, for: graph)
+    // Whoever wants one tensor only need not wait for the outputs, but a whole run is what the file says.
+    do throws(CalibrationError) { try calibrator.run(session, feeds, clip: item.clip.name) } catch {
+      throw PipelineError(error)
+    }
+  }
+}
+
+extension PipelineError {
+  init(_ error: CalibrationError) {
+    switch error.reason {
+    case .values, .missing, .otherModel: self.init(error.message, .badInput)
+    case .numbers: self.init(error.message, .badInput)
+    case .backend(let reason): self.init(error.message, ExitStatus(reason))
+    }
+  }
+}

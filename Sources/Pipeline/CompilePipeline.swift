@@ -1,0 +1,273 @@
+import ByteIO
+import JSONDocuments
+import ModelBackend
+import ModelStore
+import ONNXFile
+import ONNXGraph
+import OnnxRuntimeBackend
+import Tensors
+import Validation
+import Whisper
+
+/// What `compile` is asked to do with one model.
+public struct CompileRequest: Sendable {
+  public var model: String
+  /// The compiled model's file; nil is the source's name with `_ctx`, beside it.
+  public var outputPath: String?
+  public var manifestPath: String?
+  /// Whether the binary is inside the model's file; else it is a file beside it.
+  public var isEmbedded = false
+  /// How long the compiler thinks: 1, 2 or 3.
+  public var optimization = 3
+  public var backends = BackendChoice()
+  /// Whether the result is opened again and compared.
+  public var verifies = true
+  /// Whether the result is entered into the manifest; nil is when the model was named by its key.
+  public var records: Bool?
+  public var key: String?
+
+  public init(model: String) { self.model = model }
+}
+
+/// A model that was compiled for a chip.
+public struct CompileReport: Sendable {
+  public let inputPath: String
+  public let outputPath: String
+  /// The file beside the model; nil when the binary is inside.
+  public let binaryPath: String?
+  public let inputByteCount: Int
+  public let outputByteCount: Int
+  public let chip: String
+  public let socModel: Int
+  public let architecture: Int
+  public let qairtVersion: String
+  public let optimization: Int
+  public let nodeCount: Int
+  public let seconds: Double
+  public let peakMemoryByteCount: Int
+  public let isEmulated: Bool
+  /// Nil when it was not compared.
+  public let reload: Reload?
+  public let entry: ManifestPipeline.Outcome?
+
+  /// The compiled model, opened again and run beside the source.
+  public struct Reload: Sendable {
+    public let seconds: Double
+    public let isBitwiseEqual: Bool
+    /// The lowest signal-to-noise ratio of an output against the source on the NPU, in decibels.
+    public let sqnr: Double
+  }
+}
+
+/// The journey of `whisperq compile`: a Q/DQ model in, QNN's context binary in an EPContext model out.
+public enum CompilePipeline {
+  /// Compiles a model for a chip; every node must be taken. The outputs are complete or not there.
+  public static func run(
+    _ request: CompileRequest, progress: (String) -> Void = { _ in }
+  ) throws(PipelineError) -> CompileReport {
+    let reference = try ModelReference.resolve(request.model, manifestPath: request.manifestPath)
+    let source = try LoadedModel(path: reference.path, followsLinks: false)
+    try refuse(source)
+    let output = request.outputPath ?? usualOutput(source.path)
+    try ResultFile.checkPlace(output, option: "--output", inputs: [source.path])
+    let soc = try request.backends.soc()
+    guard let finalization = QNNOptions.Finalization(rawValue: request.optimization) else {
+      throw PipelineError("--optimization takes 1, 2 or 3", .usage)
+    }
+    let feeds = try source.feeds(FeedRequest())
+    var opener = ModelOpener(places: request.backends.places)
+    opener.settings.dimensions = feeds.dimensions
+    opener.settings.threadCount = request.backends.threadCount
+    opener.qnn.soc = soc
+    opener.qnn.finalization = finalization
+    opener.qnn.requirement = .allNodes
+    opener.qnn.namesRefusedNodes = true
+    let staging = joined(folder(of: output), ".\(fileName(of: output)).\(UInt64.random(in: 0 ... .max))")
+    do { try makeFolders(staging) } catch { throw PipelineError(error) }
+    defer { try? FilePlacing.removeTree(staging) }
+    let staged = joined(staging, fileName(of: output))
+    opener.qnn.contextFile = .init(path: staged, binary: request.isEmbedded ? .embedded : .besideIt)
+    progress("compiling for \(soc.name)")
+    let clock = ContinuousClock()
+    let start = clock.now
+    let session = try open(opener, source.path)
+    let seconds = (clock.now - start) / .seconds(1)
+    guard kind(ofPath: staged) == .file else {
+      throw PipelineError("\(source.path): QNN compiled the model but wrote no context", .unsupported)
+    }
+    let version = try ContextModel(staged).qairtVersion ?? session.qairtVersion ?? "unknown"
+    var reload: CompileReport.Reload?
+    if request.verifies {
+      progress("running the source")
+      let expected = try run(session, feeds, source.path)
+      progress("opening the compiled model again")
+      reload = try verify(staged, opener, feeds, expected)
+    }
+    let files = try place(staging, in: folder(of: output))
+    let binary = files.first { $0 != fileName(of: output) }.map { joined(folder(of: output), $0) }
+    var report = CompileReport(
+      inputPath: source.path, outputPath: output, binaryPath: binary, inputByteCount: source.byteCount,
+      outputByteCount: files.reduce(0) {
+        $0 + (FileStamp(ofPath: joined(folder(of: output), $1))?.byteCount ?? 0)
+      }, chip: soc.name, socModel: soc.number, architecture: soc.architecture, qairtVersion: version,
+      optimization: request.optimization,
+      nodeCount: session.placement.nodeCount(of: .qnn), seconds: seconds,
+      peakMemoryByteCount: Machine.peakMemoryByteCount, isEmulated: session.device == .emulatedNPU,
+      reload: reload, entry: nil)
+    if request.records ?? (reference.entry != nil || request.key != nil) {
+      report = report.recorded(try ManifestPipeline.record(report, source: reference, key: request.key))
+    }
+    return report
+  }
+
+  /// What no compiler takes is said before it starts.
+  private static func refuse(_ source: LoadedModel) throws(PipelineError) {
+    if let problem = source.problems.first { throw PipelineError(problem, .badInput) }
+    if source.graph.allNodes.contains(where: { source.graph[$0].opType == "EPContext" }) {
+      throw PipelineError(
+        "\(source.path): this model is compiled already; compile the Q/DQ model that it was made from",
+        .unsupported)
+    }
+    let open = HTPRules.findings(in: source.graph).first {
+      $0.severity == .refused && $0.rule == "fixed-shapes"
+    }
+    if let open {
+      throw PipelineError(
+        "\(source.path): \(open.message); quantize it with --scheme w8a16, which fixes all shapes, or run "
+          + "'whisperq prepare' first", .unsupported)
+    }
+  }
+
+  private static func usualOutput(_ path: String) -> String {
+    (path.hasSuffix(".onnx") ? String(path.dropLast(5)) : path) + "_ctx.onnx"
+  }
+
+  private static func open(_ opener: ModelOpener, _ path: String) throws(PipelineError) -> OnnxRuntimeSession
+  {
+    do { return try opener.open(.qnn, model: path) } catch {
+      throw PipelineError("\(path): \(error.message)", ExitStatus(error.reason))
+    }
+  }
+
+  private static func run(
+    _ session: OnnxRuntimeSession, _ feeds: ModelFeeds, _ path: String
+  ) throws(PipelineError) -> [String: TensorContent] {
+    do { return try session.run(feeds.tensors, outputs: session.outputs.map(\.name)) } catch {
+      throw PipelineError("\(path): \(error.message)", ExitStatus(error.reason))
+    }
+  }
+
+  private static func verify(
+    _ path: String, _ opener: ModelOpener, _ feeds: ModelFeeds, _ expected: [String: TensorContent]
+  ) throws(PipelineError) -> CompileReport.Reload {
+    var opener = opener
+    opener.qnn.contextFile = nil
+    let clock = ContinuousClock()
+    let start = clock.now
+    let session = try open(opener, path)
+    let seconds = (clock.now - start) / .seconds(1)
+    let found = try run(session, feeds, path)
+    var isEqual = true
+    var least = Double.infinity
+    for (name, content) in expected {
+      guard let other = found[name] else {
+        throw PipelineError("\(path): the compiled model has lost its output '\(name)'", .verdict)
+      }
+      if other.bytes.copied() != content.bytes.copied() { isEqual = false }
+      if let difference = TensorDifference(reference: content, candidate: other) {
+        least = min(least, difference.sqnr)
+      }
+    }
+    return CompileReport.Reload(seconds: seconds, isBitwiseEqual: isEqual, sqnr: least)
+  }
+
+  /// Moves the files to their places, the model last, so that it never points to a binary that is not there.
+  private static func place(_ staging: String, in folder: String) throws(PipelineError) -> [String] {
+    do throws(ByteIOError) {
+      let files = try names(inFolder: staging).sorted { !$0.hasSuffix(".onnx") && $1.hasSuffix(".onnx") }
+      for name in files { _ = try FilePlacing.rename(joined(staging, name), to: joined(folder, name)) }
+      try FilePlacing.synchronize(folder: folder.isEmpty ? "." : folder)
+      return files
+    } catch {
+      throw PipelineError(error)
+    }
+  }
+}
+
+/// What the EPContext node of a compiled model says.
+struct ContextModel {
+  /// `ep_sdk_version`, such as `2.51.0.260707`; nil when it does not say.
+  let qairtVersion: String?
+  let isCompiled: Bool
+
+  init(_ path: String) throws(PipelineError) {
+    do {
+      let model = try ModelReader.read(path: path)
+      self.init(model)
+    } catch {
+      throw PipelineError(error)
+    }
+  }
+
+  private init(_ model: ModelProto) {
+    let nodes = (model.graph?.node ?? []).filter { $0.opType == "EPContext" }
+    isCompiled = !nodes.isEmpty
+    qairtVersion = nodes.lazy.flatMap(\.attribute).first { $0.name == "ep_sdk_version" }?.s
+      .map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  init(_ graph: ModelGraph) {
+    let nodes = graph.allNodes.filter { graph[$0].opType == "EPContext" }
+    isCompiled = !nodes.isEmpty
+    qairtVersion = nodes.lazy.compactMap { graph.text("ep_sdk_version", of: $0) }.first
+  }
+}
+
+extension CompileReport {
+  fileprivate func recorded(_ outcome: ManifestPipeline.Outcome) -> CompileReport {
+    CompileReport(
+      inputPath: inputPath, outputPath: outputPath, binaryPath: binaryPath, inputByteCount: inputByteCount,
+      outputByteCount: outputByteCount, chip: chip, socModel: socModel, architecture: architecture,
+      qairtVersion: qairtVersion, optimization: optimization, nodeCount: nodeCount, seconds: seconds,
+      peakMemoryByteCount: peakMemoryByteCount, isEmulated: isEmulated, reload: reload, entry: outcome)
+  }
+}
+
+extension ManifestPipeline {
+  /// Adds or updates the entry of a compiled model: beside the usual fields the chip and the version of QAIRT that
+  /// it is tied to.
+  static func record(
+    _ report: CompileReport, source: ModelReference, key: String?
+  ) throws(PipelineError) -> Outcome {
+    let inspection = try InspectPipeline.run(
+      path: report.outputPath, options: InspectOptions(links: .followed))
+    let file = ManifestFile(path: source.manifestPath)
+    let paths = ManifestPaths(manifestPath: file.path)
+    let stem = fileName(of: report.outputPath).dropLast(report.outputPath.hasSuffix(".onnx") ? 5 : 0)
+    let key = key ?? source.entry.map { $0.key + "_compiled" } ?? String(stem)
+    var written: [ManifestField: JSON] = [.path: .string(paths.path(for: report.outputPath))]
+    for (field, value) in ManifestFacts.fields(of: inspection) where field != .quant {
+      written[field] = value
+    }
+    written[.ep] = .strings(["QNN"])
+    if let origin = source.entry {
+      written[.source] = .string(origin.key)
+      if let quant = origin.members.first(where: { $0.key == ManifestField.quant.rawValue }) {
+        written[.quant] = quant.value
+      }
+      if let input = origin.input { written[.input] = .string(input) }
+    }
+    var members = ManifestField.allCases.compactMap { field in
+      written[field].map { JSONMember(field.rawValue, $0) }
+    }
+    members.append(JSONMember("soc", .string(report.chip)))
+    members.append(JSONMember("qairt", .string(report.qairtVersion)))
+    return try edit(file.path, absence: .isCreated, key: key) { manifest throws(ManifestError) in
+      guard manifest.contains(key) else {
+        try manifest.add(key, members)
+        return .added
+      }
+      return try set(members, of: key, in: &manifest)
+    }
+  }
+}

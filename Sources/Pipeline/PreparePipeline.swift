@@ -1,0 +1,204 @@
+import ByteIO
+import CPUBackend
+import ModelBackend
+public import ONNXFile
+public import ONNXGraph
+import Quantize
+import Tensors
+import Whisper
+
+/// The journey from an export to a float model that an NPU compiles whole: read → inline → choose branches →
+/// lift → fix → fold → fuse → shape.
+///
+/// Weights stay in their file; the few that change are made anew in memory.
+public enum PreparePipeline {
+  /// Prepares a model and writes nothing.
+  public static func prepare(
+    _ inputPath: String, _ options: PrepareOptions = PrepareOptions()
+  ) throws(PipelineError) -> PreparedModel {
+    let source = try QuantizePipeline.open(request(inputPath, "", options))
+    return try prepare(source, inputPath, options)
+  }
+
+  /// Prepares a model and writes it; the output is complete or not there.
+  public static func run(
+    _ inputPath: String, outputPath: String, externalData: ExternalDataPolicy = .auto,
+    _ options: PrepareOptions = PrepareOptions(), observer: WorkObserver = WorkObserver()
+  ) throws(PipelineError) -> PrepareReport {
+    let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
+    try refuseOverwriting(source, inputPath, outputPath)
+    let prepared = try prepare(source, inputPath, options)
+    let output: ModelOutput
+    do {
+      output = try ModelOutput(prepared.graph.lower(), path: outputPath, policy: externalData)
+    } catch { throw PipelineError(error) }
+    observer.began(output.copyJobs.reduce(0) { $0 + $1.bytes.byteCount })
+    do {
+      for job in output.copyJobs {
+        try output.run(job)
+        observer.advanced(job.bytes.byteCount)
+      }
+      try output.commit()
+    } catch { throw PipelineError(error) }
+    return PrepareReport(
+      prepared: prepared, outputPath: outputPath, outputDataPath: output.dataPath,
+      outputByteCount: output.byteCount, peakMemoryByteCount: Machine.peakMemoryByteCount)
+  }
+
+  private static func request(
+    _ inputPath: String, _ outputPath: String, _ options: PrepareOptions
+  ) -> QuantizeRequest {
+    var request = QuantizeRequest(inputPath: inputPath, outputPath: outputPath)
+    request.followsLinks = options.followsLinks
+    return request
+  }
+
+  private static func prepare(
+    _ source: QuantizePipeline.Source, _ inputPath: String, _ options: PrepareOptions
+  ) throws(PipelineError) -> PreparedModel {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let signature = SourceSignature(source.graph, path: inputPath, byteCount: source.byteCount)
+    var reports: [PassReport] = []
+    let built = try built(source, options, &reports)
+    var graph = try chosen(built, options, &reports)
+    let context = PassContext(
+      evaluator: EngineEvaluator(threadCount: options.threadCount > 0 ? options.threadCount : nil))
+    let shapes: ShapeTable
+    do throws(PassError) {
+      let binding = DimensionBinding(lengths: options.dimensions)
+      reports += try StandardPasses.groundwork(binding, opset: options.opset).run(&graph, context)
+      try resolveBranches(&graph, context, &reports)
+      reports += try StandardPasses.form().run(&graph, context)
+      shapes = try ShapeTable.infer(graph)
+    } catch { throw PipelineError(error) }
+    return PreparedModel(
+      graph: graph, shapes: shapes, reports: reports, source: signature,
+      seconds: (clock.now - start) / .seconds(1))
+  }
+
+  /// Forms that are built anew from the weights of the export, before branches are chosen and shapes fixed.
+  private static func built(
+    _ source: QuantizePipeline.Source, _ options: PrepareOptions, _ reports: inout [PassReport]
+  ) throws(PipelineError) -> QuantizePipeline.Source {
+    var graph = source.graph
+    do throws(StaticSpeechError) {
+      if case .staticCaches(let count) = options.decoderForm {
+        graph = try StaticSpeech.decoder(from: graph, maximumTokenCount: count)
+        reports.append(
+          PassReport(
+            name: "static-caches", changeCount: 1,
+            notes: ["the decoder was built anew: one token a step, caches of fixed length"]))
+      }
+    } catch { throw PipelineError(error) }
+    if case .crossCaches(let path) = options.encoderForm {
+      var decoder: ModelGraph?
+      if let path { decoder = try QuantizePipeline.open(request(path, "", options)).graph }
+      do throws(StaticSpeechError) {
+        graph = try StaticSpeech.encoder(addingCrossCachesOf: decoder, to: graph)
+      } catch { throw PipelineError(error) }
+      reports.append(
+        PassReport(
+          name: "cross-caches", changeCount: 1,
+          notes: ["the encoder gives the caches of the decoder's cross-attention"]))
+    }
+    return QuantizePipeline.Source(graph: graph, external: source.external, byteCount: source.byteCount)
+  }
+
+  /// The graph without functions and without the branch that was not chosen.
+  private static func chosen(
+    _ source: QuantizePipeline.Source, _ options: PrepareOptions, _ reports: inout [PassReport]
+  ) throws(PipelineError) -> ModelGraph {
+    var model = source.graph.lower()
+    let functionCount = model.functions.count
+    do { model = try CPUBackend.inlineFunctions(model) } catch {
+      throw PipelineError(error.message, .unsupported)
+    }
+    if functionCount > 0 { reports.append(PassReport(name: "inline-functions", changeCount: functionCount)) }
+    let choices = options.decoderBranch.map { ["use_cache_branch": $0 == .withPast] } ?? [:]
+    let count: Int
+    do {
+      (model, count) = try BranchSelection(choices: choices).select(model, path: source.graph.path)
+    } catch { throw PipelineError(error) }
+    if count > 0 { reports.append(PassReport(name: "choose-branches", changeCount: count)) }
+    if functionCount == 0, count == 0 { return source.graph }
+    do { return try ModelGraph.lift(model, external: source.external) } catch { throw PipelineError(error) }
+  }
+
+  /// Folds up to each `If`, so that its condition becomes constant, and takes the branch.
+  private static func resolveBranches(
+    _ graph: inout ModelGraph, _ context: PassContext, _ reports: inout [PassReport]
+  ) throws(PassError) {
+    while let open = graph.allNodes.first(where: { graph[$0].opType == "If" }) {
+      try ConstantFolding().foldUpToBranches(&graph, context)
+      let (model, count) = try BranchSelection().select(graph.lower(), path: graph.path)
+      guard count > 0 else {
+        let condition = graph[open].inputs.first.flatMap { $0 }.map { graph[$0].name } ?? ""
+        throw PassError(.openBranch(node: graph.label(of: open), condition: condition), path: graph.path)
+      }
+      do {
+        graph = try ModelGraph.lift(model, external: ExternalDataFiles(modelPath: graph.path))
+      } catch { throw PassError(.graph(error.message), path: graph.path) }
+      reports.append(PassReport(name: "choose-branches", changeCount: count))
+    }
+  }
+
+  /// Neither output file may be one of the files that are read.
+  private static func refuseOverwriting(
+    _ source: QuantizePipeline.Source, _ inputPath: String, _ outputPath: String
+  ) throws(PipelineError) {
+    let dataPath = joined(folder(of: outputPath), ModelOutput.dataFileName(forModel: outputPath))
+    let inputs = [inputPath] + source.external.opened.map { joined(folder(of: inputPath), $0.location) }
+    for target in [outputPath, dataPath] {
+      guard let id = identity(ofPath: target) else { continue }
+      for input in inputs where identity(ofPath: input) == id {
+        throw PipelineError(ByteIOError(.sameFile(as: input), path: target))
+      }
+    }
+  }
+}
+
+/// What was prepared and written.
+public struct PrepareReport: Sendable {
+  public let prepared: PreparedModel
+  public let outputPath: String
+  public let outputDataPath: String?
+  public let outputByteCount: Int
+  public let peakMemoryByteCount: Int
+
+  /// One pass's name, number of changes and sentences.
+  public struct Pass: Sendable {
+    public let name: String
+    public let changeCount: Int
+    public let notes: [String]
+  }
+
+  public var passes: [Pass] {
+    prepared.reports.map { Pass(name: $0.name, changeCount: $0.changeCount, notes: $0.notes) }
+  }
+  /// Nodes of the result by operator.
+  public var operators: [String: Int] { prepared.graph.operatorCounts }
+  /// Inputs and outputs of the result as `name:type[dimensions]`.
+  public var inputs: [String] {
+    prepared.graph.requiredInputs.map { SourceSignature.text($0, prepared.graph) }
+  }
+  public var outputs: [String] {
+    prepared.graph[prepared.graph.root].outputs.map { SourceSignature.text($0, prepared.graph) }
+  }
+}
+
+extension PipelineError {
+  /// A request that does not fit the model is a matter of usage; everything else a limit of ours.
+  init(_ error: StaticSpeechError) {
+    self.init(error.message, error.reason == .request ? .usage : .unsupported)
+  }
+
+  /// What the model lacks is a limit of ours; what was asked for wrongly is a matter of usage.
+  public init(_ error: PassError) {
+    switch error.reason {
+    case .openDimension, .otherDimension, .openBranch, .noBranch: self.init(error.message, .usage)
+    case .unknownOperator, .graph: self.init(error.message, .unsupported)
+    case .shape: self.init(error.message, .badInput)
+    }
+  }
+}

@@ -1,0 +1,188 @@
+import ByteIO
+import CPUBackend
+import ModelStore
+public import ONNXFile
+import ONNXGraph
+import Whisper
+
+/// A whole Whisper on its way to an NPU: an encoder that gives the caches of cross-attention, and a decoder of fixed
+/// shapes that takes them.
+public struct SpeechPairRequest: Sendable {
+  /// A folder, or files and keys of one model.
+  public var speech: SpeechChoice
+  /// The folder of the result.
+  public var outputPath: String
+  public var maximumTokenCount: Int?
+  public var dimensions: [String: Int] = [:]
+  public var externalData: ExternalDataPolicy = .auto
+  public var threadCount = 0
+  public var followsLinks = false
+  /// The language of the calibration's recordings; nil listens to each.
+  public var language: String?
+
+  public init(speech: SpeechChoice, outputPath: String) {
+    self.speech = speech
+    self.outputPath = outputPath
+  }
+}
+
+/// What became of the two models.
+public struct SpeechPairReport<Part: Sendable>: Sendable {
+  public let encoder: Part
+  public let decoder: Part
+  /// Files that came along: tokenizer, settings.
+  public let carried: [String]
+  public let notes: [String]
+}
+
+/// The journeys of both models of a Whisper together: neither is worth anything without the other.
+public enum SpeechPairPipeline {
+  /// Prepares both and writes them.
+  public static func prepare(
+    _ request: SpeechPairRequest, observer: WorkObserver = WorkObserver()
+  ) throws(PipelineError) -> SpeechPairReport<PrepareReport> {
+    let pair = try Pair(request)
+    let encoder = try PreparePipeline.run(
+      pair.encoder.path, outputPath: pair.encoderOutput, externalData: request.externalData,
+      pair.encoderOptions,
+      observer: observer)
+    let decoder = try PreparePipeline.run(
+      pair.decoder.path, outputPath: pair.decoderOutput, externalData: request.externalData,
+      pair.decoderOptions,
+      observer: observer)
+    return SpeechPairReport(
+      encoder: encoder, decoder: decoder, carried: try pair.carry(), notes: pair.files.notes)
+  }
+
+  /// Quantizes both by one request, whose paths are replaced.
+  public static func quantize(
+    _ request: SpeechPairRequest, _ settings: StaticRequest, observer: WorkObserver = WorkObserver()
+  ) throws(PipelineError) -> SpeechPairReport<StaticReport> {
+    let pair = try Pair(request)
+    var (encoder, decoder) = (settings, settings)
+    (encoder.inputPath, encoder.outputPath) = (pair.encoder.path, pair.encoderOutput)
+    (decoder.inputPath, decoder.outputPath) = (pair.decoder.path, pair.decoderOutput)
+    (encoder.prepare, decoder.prepare) = (pair.encoderOptions, pair.decoderOptions)
+    encoder.prepare.opset = settings.prepare.opset
+    decoder.prepare.opset = settings.prepare.opset
+    if let path = settings.rangesPath {
+      encoder.rangesPath = named(path, "encoder")
+      decoder.rangesPath = named(path, "decoder")
+    }
+    if let path = settings.keptPreparedPath {
+      encoder.keptPreparedPath = joined(path, fileName(of: pair.encoderOutput))
+      decoder.keptPreparedPath = joined(path, fileName(of: pair.decoderOutput))
+    }
+    if case .files(let paths)? = settings.calibration {
+      let prepared = try PreparePipeline.prepare(encoder.inputPath, encoder.prepare)
+      var options = DecodingOptions()
+      options.language = request.language
+      decoder.calibration = .decoding(
+        try DecodingCalibration(
+          encoder: prepared.graph, pair.files, paths: paths, options: options,
+          threadCount: request.threadCount > 0 ? request.threadCount : nil))
+    }
+    let first = try StaticPipeline.run(encoder, observer: observer)
+    let second = try StaticPipeline.run(decoder, observer: observer)
+    return SpeechPairReport(
+      encoder: first, decoder: second, carried: try pair.carry(), notes: pair.files.notes)
+  }
+
+  /// `ranges.json` for the encoder is `ranges-encoder.json`.
+  private static func named(_ path: String, _ part: String) -> String {
+    guard path.hasSuffix(".json") else { return "\(path)-\(part)" }
+    return "\(path.dropLast(5))-\(part).json"
+  }
+}
+
+/// The files of one Whisper, and where their results go.
+private struct Pair {
+  let files: SpeechFiles
+  let encoder: LoadedModel
+  let decoder: LoadedModel
+  let encoderOptions: PrepareOptions
+  let decoderOptions: PrepareOptions
+  let encoderOutput: String
+  let decoderOutput: String
+  private let source: String?
+  private let target: String
+
+  init(_ request: SpeechPairRequest) throws(PipelineError) {
+    var choice = request.speech
+    choice.followsLinks = request.followsLinks
+    var loader = try SpeechLoader(choice)
+    files = try loader.files()
+    guard let encoder = files.model(files.plan.encoder), let first = files.model(files.plan.first) else {
+      throw PipelineError(
+        "\(choice.title): encoder and first step of the decoder are one file here, which no NPU form is made of yet; "
+          + "use an export with an encoder of its own", .unsupported)
+    }
+    self.encoder = encoder
+    decoder = first
+    var options = PrepareOptions()
+    options.dimensions = request.dimensions
+    options.threadCount = request.threadCount
+    options.followsLinks = request.followsLinks
+    (encoderOptions, decoderOptions) = (
+      Self.encoderOptions(options, encoder, first), Self.decoderOptions(options, request.maximumTokenCount)
+    )
+    target = request.outputPath
+    let folders = choice.models.filter { kind(ofPath: $0) == .folder }
+    source = folders.count == 1 && choice.models.count == 1 ? folders[0] : nil
+    encoderOutput = Self.place(encoder.path, source, target, keeping: true)
+    decoderOutput = Self.place(first.path, source, target, keeping: false)
+    if let source { try FolderPipeline.refuseSameFolder(source, target) }
+    do {
+      try makeFolders(folder(of: encoderOutput))
+      try makeFolders(folder(of: decoderOutput))
+    } catch { throw PipelineError(error) }
+  }
+
+  private static func encoderOptions(
+    _ options: PrepareOptions, _ encoder: LoadedModel, _ decoder: LoadedModel
+  ) -> PrepareOptions {
+    var options = options
+    let outputs = encoder.graph[encoder.graph.root].outputs.map { encoder.graph[$0].name }
+    let hasOwn = outputs.contains { $0.contains("cross") }
+    options.encoderForm = .crossCaches(decoderPath: hasOwn ? nil : decoder.path)
+    return options
+  }
+
+  private static func decoderOptions(_ options: PrepareOptions, _ count: Int?) -> PrepareOptions {
+    var options = options
+    options.decoderForm = .staticCaches(maximumTokenCount: count)
+    return options
+  }
+
+  /// A result keeps its place below the folder; a decoder is neither merged nor with a past any more.
+  private static func place(_ path: String, _ source: String?, _ target: String, keeping: Bool) -> String {
+    var relative = fileName(of: path)
+    if let source, path.hasPrefix(source) {
+      relative = String(path.dropFirst(source.count).drop { $0 == "/" })
+    }
+    guard !keeping else { return joined(target, relative) }
+    var name = fileName(of: relative)
+    for word in ["_merged", "_with_past", "_init"] {
+      guard let place = name.firstRange(of: word) else { continue }
+      name.removeSubrange(place)
+    }
+    return joined(joined(target, folder(of: relative)), name)
+  }
+
+  /// Copies what is no model: tokenizer and settings.
+  func carry() throws(PipelineError) -> [String] {
+    if let source {
+      let sidecars = try FolderPipeline.contents(of: source, except: target).sidecars
+      for name in sidecars { try FolderPipeline.carry(name, from: source, to: target) }
+      return sidecars
+    }
+    guard kind(ofPath: files.tokenizerPath) == .folder else { return [] }
+    let all: [String]
+    do { all = try names(inFolder: files.tokenizerPath) } catch { throw PipelineError(error) }
+    let wanted = all.filter { name in
+      [".json", ".txt", ".tiktoken"].contains { name.hasSuffix($0) } && name != "manifest.json"
+    }
+    for name in wanted { try FolderPipeline.carry(name, from: files.tokenizerPath, to: target) }
+    return wanted
+  }
+}

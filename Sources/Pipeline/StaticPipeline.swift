@@ -1,0 +1,80 @@
+import ByteIO
+public import Calibration
+import Kernels
+public import ONNXFile
+import ONNXGraph
+public import QuantPlan
+public import Quantize
+import Tensors
+
+/// What `quantize` is asked to do for an NPU.
+public struct StaticRequest: Sendable {
+  public var inputPath: String
+  public var outputPath: String
+  public var policy: StaticPolicy
+  public var prepare = PrepareOptions()
+  /// What the model is run on to find out ranges; nil when `rangesPath` has them.
+  public var calibration: CalibrationSource?
+  /// Ranges are read from here when the file is there, and kept here after every run.
+  public var rangesPath: String?
+  public var method = RangeMethod.minMax
+  public var percentile = 99.99
+  /// Where the prepared float model goes, when it is wanted.
+  public var keptPreparedPath: String?
+  /// Whether keys and values are rotated, centred and scaled before they become 8 bits.
+  public var equalizesAttention = true
+  /// An edited plan; it replaces policy and ranges.
+  public var plan: StaticPlan?
+  public var externalData: ExternalDataPolicy = .auto
+  public var threadCount = 0
+
+  public init(inputPath: String, outputPath: String, policy: StaticPolicy) {
+    self.inputPath = inputPath
+    self.outputPath = outputPath
+    self.policy = policy
+  }
+}
+
+/// What was done to one model for an NPU.
+public struct StaticReport: Sendable {
+  public let inputPath: String
+  public let outputPath: String
+  public let outputDataPath: String?
+  public let inputByteCount: Int
+  public let outputByteCount: Int
+  public let plan: StaticPlan
+  public let outcomes: [WeightOutcome]
+  public let passes: [(name: String, changeCount: Int)]
+  public let clips: [String]
+  /// Clips whose ranges were there already.
+  public let reusedCount: Int
+  public let findings: [String]
+  /// Of preparing, calibrating (ranges and Gram matrices), and the rest.
+  public let prepareSeconds: Double
+  public let calibrationSeconds: Double
+  public let quantizeSeconds: Double
+  public let peakMemoryByteCount: Int
+}
+
+/// The journey of one model to an NPU: prepare → calibrate → plan → rewrite → round → write.
+public enum StaticPipeline {
+  /// Makes the plan and writes nothing but ranges.
+  public static func plan(
+    _ request: StaticRequest, observer: WorkObserver = WorkObserver()
+  ) throws(PipelineError) -> StaticPlan {
+    let prepared = try PreparePipeline.prepare(request.inputPath, request.prepare)
+    var journey = StaticJourney(request, prepared)
+    try journey.equalize(observer)
+    return try journey.plan(observer).plan
+  }
+
+  /// Quantizes one model; the output is complete or not there.
+  public static func run(
+    _ request: StaticRequest, observer: WorkObserver = WorkObserver()
+  ) throws(PipelineError) -> StaticReport {
+    let prepared = try PreparePipeline.prepare(request.inputPath, request.prepare)
+    var journey = StaticJourney(request, prepared)
+    try journey.equalize(observer)
+    return try journey.run(observer)
+  }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Pipeline
+
+/// The schemes for an NPU: w8a16, w8a8, w4a16.
+struct StaticOptions: ParsableArguments {
+  @Option(
+    name: [.customLong("calibration"), .customLong("calib")],
+    help: ArgumentHelp(
+      """
+      Recordings, folders of them, or .npz files with the inputs of runs; may be given several times. 4 to 16 clips \
+      of speech like that of your users.
+      """, valueName: "path"),
+    completion: .file())
+  var calibration: [String] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Calibrate on so many made-up inputs instead: a last resort that costs accuracy.", valueName: "count"))
+  var synthetic: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Ranges are read from here when the file is there, and kept here after every run.", valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var ranges: String?
+
+  @Option(
+    help:
+      "How ranges of activations are chosen: min-max, moving, percentile, mse or entropy. (default: min-max)",
+    completion: .list(["min-max", "moving", "percentile", "mse", "entropy"]))
+  var observer: String?
+
+  @Option(help: "Percent of the values that --observer percentile keeps. (default: 99.99)")
+  var percentile: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "The chip, by name, or a file of the form that 'whisperq quantize --print-target' shows.",
+      valueName: "chip|file"),
+    completion: .file(extensions: ["json"]))
+  var target: String = "snapdragon-x-elite"
+
+  @Option(
+    help: "Type of keys and values: u8, or s16 (better, but slow to compile). (default: u8)",
+    completion: .list(["u8", "s16"]))
+  var kv: String?
+
+  @Option(
+    help: "How weights are rounded: error-aware (GPTQ) or nearest. (default: error-aware)",
+    completion: .list(["error-aware", "nearest"]))
+  var rounding: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Tokens that a decoder's caches hold, prompt and text. (default: all positions)"))
+  var maxTokens: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Language of the recordings that calibrate a decoder. (default: each is listened to)", valueName: "code"
+    ))
+  var language: String?
+
+  @Option(
+    name: .customLong("dim"),
+    help: ArgumentHelp(
+      "The extent of an open dimension; may be given several times.", valueName: "name=extent"))
+  var dimensions: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Also write the float model that was quantized: fixed shapes, fused.", valueName: "path"),
+    completion: .file())
+  var keepPrepared: String?
+
+  @Flag(help: "Say of each node where it will run, on which rule, and what would move it.")
+  var explain = false
+
+  var choices: StaticChoices {
+    var choices = StaticChoices()
+    choices.calibration = calibration
+    choices.syntheticCount = synthetic
+    choices.rangesPath = ranges
+    choices.observer = observer
+    choices.percentile = percentile
+    choices.target = target
+    choices.keysAndValues = kv
+    choices.rounding = rounding
+    choices.maximumTokenCount = maxTokens
+    choices.dimensions = dimensions
+    choices.keptPreparedPath = keepPrepared
+    return choices
+  }
+}

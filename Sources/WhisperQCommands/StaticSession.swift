@@ -1,0 +1,141 @@
+import ArgumentParser
+import Console
+import Pipeline
+import QuantPlan
+
+/// One run of `quantize` for an NPU.
+struct StaticSession {
+  let settings: QuantizeSettings
+  let npu: StaticOptions
+  let running: RunOptions
+  let recording: RecordingOptions
+  let notes: Notes
+
+  func run(input word: String, output wanted: String?) throws {
+    let source = try ModelReference.resolve(word, manifestPath: recording.manifest)
+    let scheme = try settings.choices.policy().scheme
+    let usual = ManifestPipeline.usualOutput(of: source, scheme: scheme.rawValue)
+    let output = wanted ?? usual ?? ""
+    if try FolderPipeline.isFolder(source.path) { return try runFolder(source.path, output) }
+    let request = try request(source.path, FolderPipeline.outputPath(for: source.path, output: output))
+    let progress = CountedProgress("quantizing \(Printable.name(source.path))", notes)
+    defer { progress.finish() }
+    let observer = progress.observer
+    if running.dryRun {
+      let plan = try StaticPipeline.plan(request, observer: observer)
+      progress.finish()
+      try show(running.json ? SettingsFile.text(plan) : StaticRendering.plan(plan, of: source.path))
+      return
+    }
+    let report = try StaticPipeline.run(request, observer: observer)
+    progress.finish()
+    for finding in report.findings { notes.warning(Printable.name(finding)) }
+    try show(running.json ? StaticRendering.json(report).text() + "\n" : StaticRendering.text(report))
+  }
+
+  /// Encoder and decoder of one Whisper.
+  private func runFolder(_ input: String, _ output: String) throws {
+    if running.dryRun || settings.planPath != nil {
+      throw PipelineError("--dry-run and --plan are for one model, but '\(input)' is a folder", .usage)
+    }
+    var choice = SpeechChoice()
+    choice.models = [input]
+    choice.manifestPath = recording.manifest
+    var pair = SpeechPairRequest(speech: choice, outputPath: output)
+    let settings = try request(input, output)
+    pair.maximumTokenCount = npu.maxTokens
+    pair.dimensions = settings.prepare.dimensions
+    pair.externalData = settings.externalData
+    pair.threadCount = running.threads
+    pair.followsLinks = running.followLinks
+    pair.language = npu.language
+    let progress = CountedProgress("quantizing \(Printable.name(input))", notes)
+    defer { progress.finish() }
+    let report = try SpeechPairPipeline.quantize(pair, settings, observer: progress.observer)
+    progress.finish()
+    let parts = [report.encoder, report.decoder]
+    for finding in report.notes + parts.flatMap(\.findings) { notes.warning(Printable.name(finding)) }
+    guard running.json else {
+      let carried = report.carried.map(Printable.name).joined(separator: ", ")
+      try show(parts.map(StaticRendering.text).joined(separator: "\n") + "carried along: \(carried)\n")
+      return
+    }
+    let document: JSONValue = [
+      "models": .array(parts.map(StaticRendering.json)),
+      "carried_files": .array(report.carried.map(JSONValue.string)),
+    ]
+    try show(document.text() + "\n")
+  }
+
+  private func request(_ input: String, _ output: String) throws -> StaticRequest {
+    var request = try npu.choices.request(input, output, settings.choices)
+    if let path = settings.planPath { request.plan = try SettingsFile.staticPlan(path: path) }
+    request.externalData = try QuantizeChoices.word(running.externalData, "--external-data")
+    request.threadCount = running.threads
+    request.prepare.threadCount = running.threads
+    request.prepare.followsLinks = running.followLinks
+    return request
+  }
+
+  private func show(_ text: String) throws { try TerminalStream.standardOutput.write(text) }
+}
+
+/// What quantizing for an NPU prints.
+enum StaticRendering {
+  static func text(_ report: StaticReport) -> String {
+    var text =
+      "\(Printable.name(report.outputPath)): \(report.plan.scheme.rawValue) for \(report.plan.target)\n"
+    text += "  size        \(Format.bytes(report.inputByteCount)) → \(Format.bytes(report.outputByteCount))\n"
+    text += "  activations \(types(report.plan.activations.map(\.type)))\n"
+    text += "  weights     \(types(report.plan.weights.map(\.type)))\n"
+    if !report.plan.floatNodes.isEmpty {
+      text += "  float       \(report.plan.floatNodes.count) nodes stay in floating point\n"
+    }
+    text += "  calibrated  on \(report.clips.count) clips"
+    text += report.reusedCount > 0 ? ", \(report.reusedCount) of them earlier\n" : "\n"
+    text +=
+      "  time        prepare \(time(report.prepareSeconds)), calibrate \(time(report.calibrationSeconds)), "
+    text +=
+      "quantize \(time(report.quantizeSeconds)); peak memory \(Format.bytes(report.peakMemoryByteCount))\n"
+    return text
+  }
+
+  private static func time(_ seconds: Double) -> String { Format.duration(.seconds(seconds)) }
+
+  private static func types(_ types: [IntegerType]) -> String {
+    IntegerType.allCases.compactMap { type in
+      let count = types.count { $0 == type }
+      return count == 0 ? nil : "\(count) \(type.rawValue)"
+    }.joined(separator: ", ")
+  }
+
+  static func plan(_ plan: StaticPlan, of path: String) -> String {
+    var text = "\(Printable.name(path)): \(plan.scheme.rawValue) for \(plan.target)\n"
+    text += "  activations \(types(plan.activations.map(\.type)))\n"
+    text += "  conversions \(types(plan.conversions.map(\.type)))\n"
+    text += "  weights     \(types(plan.weights.map(\.type)))\n"
+    for entry in plan.floatNodes {
+      text += "  float       \(Printable.name(entry.node)) (\(entry.operatorName)): \(entry.reason)\n"
+    }
+    return text
+  }
+
+  static func json(_ report: StaticReport) -> JSONValue {
+    [
+      "input": .string(report.inputPath), "output": .string(report.outputPath),
+      "output_data": .string(ifPresent: report.outputDataPath),
+      "scheme": .string(report.plan.scheme.rawValue),
+      "target": .string(report.plan.target), "bytes_before": .integer(report.inputByteCount),
+      "bytes_after": .integer(report.outputByteCount), "clips": .array(report.clips.map(JSONValue.string)),
+      "prepare_seconds": .double(report.prepareSeconds),
+      "calibration_seconds": .double(report.calibrationSeconds),
+      "quantize_seconds": .double(report.quantizeSeconds),
+      "peak_memory_bytes": .integer(report.peakMemoryByteCount),
+      "float_nodes": .array(
+        report.plan.floatNodes.map {
+          ["node": .string($0.node), "operator": .string($0.operatorName), "reason": .string($0.reason)]
+        }),
+      "notes": .array(report.findings.map(JSONValue.string)),
+    ]
+  }
+}
