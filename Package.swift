@@ -68,7 +68,9 @@ let package = Package(
     room(
       "Whisper", ["ByteIO", "CZlib", "JSONDocuments", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors"]),
     // report
-    room("Validation", ["Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "Whisper"]),
+    room(
+      "Validation",
+      ["Kernels", "ModelBackend", "ONNXFile", "ONNXGraph", "QuantPlan", "Tensors", "Whisper"]),
     // store
     .target(name: "CCurl"),
     room(
@@ -121,7 +123,10 @@ let package = Package(
       ["ByteIO", "CPUBackend", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport"]),
     tests(
       "ValidationTests",
-      ["ByteIO", "ModelBackend", "ONNXFile", "ONNXGraph", "Tensors", "TestSupport", "Validation"]),
+      [
+        "ByteIO", "ModelBackend", "ONNXFile", "ONNXGraph", "QuantPlan", "Tensors", "TestSupport",
+        "Validation",
+      ]),
     tests("ModelStoreTests", ["ByteIO", "JSONDocuments", "ModelStore", "TestSupport"]),
     tests(
       "OnnxRuntimeBackendTests", ["ModelBackend", "OnnxRuntimeBackend", "Tensors", "TestSupport"]),

@@ -4,6 +4,7 @@ import ModelBackend
 import ModelStore
 import ONNXGraph
 import OnnxRuntimeBackend
+import QuantPlan
 import Validation
 
 /// Which providers run a model, and how, as a command line says it.
@@ -55,11 +56,30 @@ public struct BackendChoice: Sendable {
 
   func soc() throws(PipelineError) -> SoC {
     guard let target else { return .snapdragonXElite }
-    guard let soc = SoC(named: target) else {
+    if let soc = SoC(named: target) { return soc }
+    guard kind(ofPath: target) == .file,
+      let soc = SoC(named: String(try SettingsFile.target(path: target).socModel))
+    else {
       throw PipelineError(
         "--target '\(target)' is unknown; choose \(Self.targetNames.joined(separator: ", "))", .usage)
     }
     return soc
+  }
+
+  /// The rules of the chip. They were measured for one; others are held to the same ones, which is said in
+  /// docs/npu.md. A file of a target brings its own.
+  func rules() throws(PipelineError) -> Target {
+    let soc = try soc()
+    if let known = Target.known.first(where: { $0.socModel == soc.number && $0.name == soc.name }) {
+      if target == nil || SoC(named: target ?? "") != nil { return known }
+    }
+    if let target, SoC(named: target) == nil { return try SettingsFile.target(path: target) }
+    return .snapdragonXElite
+  }
+
+  /// Words for what the NPU refuses, for the runtime's list of nodes that stayed behind.
+  func npuWords() throws(PipelineError) -> NPURules {
+    NPURules(refusedOperators: try rules().refusedOperators, openShapes: Target.openShapes)
   }
 
   /// The order in which providers are tried for a model: as asked, else as its manifest entry says with the embedded
@@ -104,6 +124,7 @@ public struct BackendChoice: Sendable {
     opener.settings.profilePrefix = profilePrefix
     opener.qnn.soc = try soc()
     opener.qnn.namesRefusedNodes = namesRefusedNodes
+    opener.qnn.rules = try npuWords()
     // Without cpu in the order there is nobody who could run the rest of the nodes.
     if npu == .required || !order.providers.contains(.cpu) { opener.qnn.requirement = .allNodes }
     let clock = ContinuousClock()
@@ -119,10 +140,12 @@ public struct BackendChoice: Sendable {
         return try opener.open(provider, model: path)
       }
     } catch {
-      throw PipelineError("\(path): \(error.message)", ExitStatus(error.reason))
+      throw ContextModel(graph).explaining(
+        PipelineError("\(path): \(error.message)", ExitStatus(error.reason)), order)
     }
     return OpenedModel(
-      session: opened.session, engine: Self.engine(opened), loadSeconds: (clock.now - start) / .seconds(1))
+      session: opened.session, engine: Self.engine(opened), loadSeconds: (clock.now - start) / .seconds(1),
+      notes: ContextModel(graph).notes(openedBy: (opened.session as? OnnxRuntimeSession)?.qairtVersion))
   }
 
   private static func engine(_ opened: OpenedSession) -> EngineReport {
@@ -140,6 +163,8 @@ struct OpenedModel {
   let session: any ModelSession
   let engine: EngineReport
   let loadSeconds: Double
+  /// Of a compiled model, when another version of QAIRT made it.
+  let notes: [String]
 }
 
 extension ExitStatus {

@@ -3,6 +3,7 @@ import CPUBackend
 public import Calibration
 import ModelBackend
 public import ONNXGraph
+import Synchronization
 import Tensors
 
 /// What is to be found out about a prepared model, and from which data.
@@ -54,6 +55,7 @@ public enum CalibratePipeline {
     if !items.isEmpty {
       let session = try open(graph, request)
       let calibrator = Calibrator(wishes, threads: request.threadCount)
+      calibrator.passed = WeightPages(of: graph).release
       for item in items {
         try run(session, calibrator, item, graph, request.data)
         let seen = calibrator.take()
@@ -92,6 +94,7 @@ public enum CalibratePipeline {
     for names in plan.sweeps {
       let wishes = ObservationWishes(Dictionary(uniqueKeysWithValues: names.map { ($0, Observation.gram) }))
       let calibrator = Calibrator(wishes, threads: request.threadCount)
+      calibrator.passed = WeightPages(of: graph).release
       for item in request.data.items {
         try run(session, calibrator, item, graph, request.data)
         observer.advanced(1)
@@ -159,5 +162,30 @@ extension PipelineError {
     case .numbers: self.init(error.message, .badInput)
     case .backend(let reason): self.init(error.message, ExitStatus(reason))
     }
+  }
+}
+
+/// The pages of mapped weights, which are given back to the system on the way through a model: those of a layer that
+/// is done are not needed before the next run.
+private final class WeightPages: Sendable {
+  private let weights: [TensorBytes]
+  private let passedByteCount = Atomic(0)
+  /// Bytes of activations after which pages are given back.
+  private static let interval = 256 << 20
+
+  init(of graph: ModelGraph) {
+    weights = graph.allInitializers.compactMap { value in
+      guard let bytes = graph[value].initializer?.content?.bytes, case .mapped = bytes else { return nil }
+      // Small ones are not worth a call.
+      return bytes.byteCount > 1 << 20 ? bytes : nil
+    }
+  }
+
+  /// Counts bytes that a run has computed.
+  func release(after byteCount: Int) {
+    let total = passedByteCount.wrappingAdd(byteCount, ordering: .relaxed).newValue
+    guard total > Self.interval else { return }
+    passedByteCount.store(0, ordering: .relaxed)
+    for weight in weights { weight.release() }
   }
 }

@@ -82,6 +82,7 @@ public enum CompilePipeline {
     opener.qnn.finalization = finalization
     opener.qnn.requirement = .allNodes
     opener.qnn.namesRefusedNodes = true
+    opener.qnn.rules = try request.backends.npuWords()
     let staging = joined(folder(of: output), ".\(fileName(of: output)).\(UInt64.random(in: 0 ... .max))")
     do { try makeFolders(staging) } catch { throw PipelineError(error) }
     defer { try? FilePlacing.removeTree(staging) }
@@ -191,35 +192,6 @@ public enum CompilePipeline {
     } catch {
       throw PipelineError(error)
     }
-  }
-}
-
-/// What the EPContext node of a compiled model says.
-struct ContextModel {
-  /// `ep_sdk_version`, such as `2.51.0.260707`; nil when it does not say.
-  let qairtVersion: String?
-  let isCompiled: Bool
-
-  init(_ path: String) throws(PipelineError) {
-    do {
-      let model = try ModelReader.read(path: path)
-      self.init(model)
-    } catch {
-      throw PipelineError(error)
-    }
-  }
-
-  private init(_ model: ModelProto) {
-    let nodes = (model.graph?.node ?? []).filter { $0.opType == "EPContext" }
-    isCompiled = !nodes.isEmpty
-    qairtVersion = nodes.lazy.flatMap(\.attribute).first { $0.name == "ep_sdk_version" }?.s
-      .map { String(decoding: $0, as: UTF8.self) }
-  }
-
-  init(_ graph: ModelGraph) {
-    let nodes = graph.allNodes.filter { graph[$0].opType == "EPContext" }
-    isCompiled = !nodes.isEmpty
-    qairtVersion = nodes.lazy.compactMap { graph.text("ep_sdk_version", of: $0) }.first
   }
 }
 

@@ -20,6 +20,30 @@ public enum PreparePipeline {
     return try prepare(source, inputPath, options)
   }
 
+  /// Prepares a model for an output that must not be one of the files that are read; writes nothing.
+  static func prepare(
+    _ inputPath: String, for outputPath: String, _ options: PrepareOptions
+  ) throws(PipelineError) -> PreparedModel {
+    let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
+    try refuseOverwriting(source, inputPath, outputPath)
+    return try prepare(source, inputPath, options)
+  }
+
+  /// Writes a prepared model; the output is complete or not there.
+  static func write(
+    _ graph: ModelGraph, to path: String, _ policy: ExternalDataPolicy
+  ) throws(PipelineError) {
+    do {
+      let home = folder(of: path)
+      if !home.isEmpty { try makeFolders(home) }
+    } catch { throw PipelineError(error) }
+    do {
+      let output = try ModelOutput(graph.lower(), path: path, policy: policy)
+      for job in output.copyJobs { try output.run(job) }
+      try output.commit()
+    } catch { throw PipelineError(error) }
+  }
+
   /// Prepares a model and writes it; the output is complete or not there.
   public static func run(
     _ inputPath: String, outputPath: String, externalData: ExternalDataPolicy = .auto,

@@ -47,10 +47,10 @@ public struct QuantizeChoices: Sendable {
     }
     if isPerChannel { policy.granularity = .channel }
     if isPerTensor { policy.granularity = .tensor }
-    if let blockSize {
+    if let blockSize, policy.scheme != .w4a16 {
       guard policy.scheme == .weightInt8 || policy.scheme == .weightInt4 else {
         throw PipelineError(
-          "--block-size is for weight-int8 and weight-int4, not for \(policy.scheme.rawValue)", .usage)
+          "--block-size is for weight-int8, weight-int4 and w4a16, not for \(policy.scheme.rawValue)", .usage)
       }
       policy.granularity = .block
       policy.blockSize = blockSize

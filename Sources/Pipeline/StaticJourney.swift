@@ -32,7 +32,15 @@ struct StaticJourney {
 
   /// Makes the float model easier to hold in few bits, without changing what it computes.
   mutating func equalize(_ observer: WorkObserver) throws(PipelineError) {
-    guard request.plan == nil, request.policy.keysAndValues == .u8, request.equalizesAttention else { return }
+    let isWanted =
+      request.plan?.isAttentionEqualized
+      ?? (request.policy.keysAndValues == .u8 && request.equalizesAttention)
+    guard isWanted else { return }
+    if request.plan != nil, request.calibration == nil {
+      throw PipelineError(
+        "this plan is for a model whose keys and values are equalized, which needs the data that it was made with; "
+          + "give the same --calibration again", .usage)
+    }
     let clock = ContinuousClock()
     let start = clock.now
     equalization.attentionCount = AttentionEqualization.rotate(&graph)
@@ -69,11 +77,12 @@ struct StaticJourney {
     let seconds = (clock.now - start) / .seconds(1)
     let (method, percentile) = (request.method, request.percentile)
     do throws(StaticPlanError) {
-      let plan = try StaticPlanner.plan(graph, policy: request.policy) { name, type in
+      var plan = try StaticPlanner.plan(graph, policy: request.policy) { name, type in
         outcome.table.range(
           of: name, method: method, percentile: percentile, levels: type.levels.count,
           symmetric: type.isSymmetric)
       }
+      plan.isAttentionEqualized = equalization.attentionCount > 0
       return Planned(plan: plan, calibration: outcome, seconds: seconds)
     } catch {
       throw PipelineError("\(request.inputPath): \(error.message)", .unsupported)

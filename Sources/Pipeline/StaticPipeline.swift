@@ -72,7 +72,11 @@ public enum StaticPipeline {
   public static func run(
     _ request: StaticRequest, observer: WorkObserver = WorkObserver()
   ) throws(PipelineError) -> StaticReport {
-    let prepared = try PreparePipeline.prepare(request.inputPath, request.prepare)
+    let prepared = try PreparePipeline.prepare(request.inputPath, for: request.outputPath, request.prepare)
+    if let path = request.keptPreparedPath {
+      try ResultFile.checkPlace(path, option: "--keep-prepared", inputs: [request.inputPath])
+      try PreparePipeline.write(prepared.graph, to: path, request.externalData)
+    }
     var journey = StaticJourney(request, prepared)
     try journey.equalize(observer)
     return try journey.run(observer)

@@ -1,16 +1,17 @@
 import ModelBackend
 import ONNXGraph
+import QuantPlan
 import Tensors
 import Validation
 import Whisper
 
 /// The validation of one model of a set.
 struct ModelValidation {
-  private let target: ValidateTarget
-  private let request: ValidateRequest
+  let target: ValidateTarget
+  let request: ValidateRequest
   private let feedRequest: FeedRequest
-  private let context: Context
-  private(set) var report: ModelReport
+  let context: Context
+  var report: ModelReport
 
   /// What the models of a set share.
   struct Context {
@@ -60,6 +61,7 @@ struct ModelValidation {
     try checkComparison(model)
     let original = try loadedReference(of: model)
     let candidate = try evaluate(model, order, try steps.get())
+    report.notes += candidate.notes
     let reference = try original.map { (original) throws(PipelineError) in
       try evaluateReference(original, candidate.steps, order)
     }
@@ -67,6 +69,7 @@ struct ModelValidation {
     report.run = run
     judge(run)
     settleRefusals(run.engine)
+    try compareWithProcessor(model, candidate, reference)
     if request.depth == .layers, let original { try compareLayers(model, original, candidate.steps) }
   }
 
@@ -93,8 +96,13 @@ struct ModelValidation {
     report.objections += structure.map { .init(.file, "\(model.path): \($0.sentence)") }
     let concernsNPU =
       order.providers.contains(.qnn) || request.backends.target != nil || request.backends.npu == .required
+    if request.explains {
+      let table = (try? request.backends.rules()) ?? .snapdragonXElite
+      report.places = Explanation.of(model.graph, target: table, binding: dimensions)
+    }
     guard concernsNPU else { return }
-    let rules = HTPRules.findings(in: model.graph, binding: dimensions)
+    let table = (try? request.backends.rules()) ?? .snapdragonXElite
+    let rules = HTPRules.findings(in: model.graph, binding: dimensions, target: table)
     report.findings += rules
     for finding in rules where finding.severity == .error {
       report.objections.append(.init(.verdict, "\(model.path): \(finding.sentence)"))
@@ -170,13 +178,14 @@ struct ModelValidation {
   // MARK: Running
 
   /// What came out of a model, and how fast.
-  private struct Evaluation {
+  struct Evaluation {
     let engine: EngineReport
     let steps: [ModelFeeds]
     /// For each step.
     let outputs: [[(name: String, content: TensorContent)]]
     let loadSeconds: Double
     let seconds: [Double]
+    let notes: [String]
   }
 
   /// Seconds after which no further timed run begins.
@@ -220,7 +229,8 @@ struct ModelValidation {
       }
     }
     return Evaluation(
-      engine: opened.engine, steps: used, outputs: outputs, loadSeconds: opened.loadSeconds, seconds: seconds)
+      engine: opened.engine, steps: used, outputs: outputs, loadSeconds: opened.loadSeconds, seconds: seconds,
+      notes: opened.notes)
   }
 
   static func run(
@@ -235,7 +245,7 @@ struct ModelValidation {
 
   // MARK: Reference
 
-  private struct ReferenceResult {
+  struct ReferenceResult {
     let report: RunReport.Reference
     /// For each step of the candidate that the reference has too.
     let steps: [OutputComparison.Reference?]

@@ -25,6 +25,8 @@ public struct ValidateRequest: Sendable {
   public var limits = ValidationLimits()
   /// Models side by side; nil lets memory and processors decide.
   public var jobCount: Int?
+  /// Whether the report says of each node where it will run on the NPU.
+  public var explains = false
   public var followsLinks = false
 
   public init() {}

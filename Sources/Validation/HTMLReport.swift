@@ -76,6 +76,8 @@ public enum HTMLReport {
     <p class="faint">\(report.title.isEmpty ? "not read" : report.title + ", " + megabytes(report.byteCount))</p>
     \(objections(report))
     \(report.run.map { runSection($0) } ?? "")
+    \(processorSection(report.processor))
+    \(placeSection(report.places))
     \(layerSection(report.layers))
     \(findingSection(report.findings))
     \(notes(report.notes))

@@ -1,4 +1,5 @@
 import ONNXGraph
+import QuantPlan
 import Tensors
 
 extension HTPRules {
@@ -87,17 +88,26 @@ extension HTPRules {
       "operator", .refused, remedy: "replace the operator, or let the node run on the processor"
     ) { node, view in
       let record = view.model[node]
-      let named = [runTimeQuantized, blockOperators, controlFlow, folding, ["Erf", "EPContext"]]
+      let named = [runTimeQuantized, blockOperators, controlFlow, ["Erf", "EPContext", "Constant"]]
       if named.contains(where: { $0.contains(record.opType) }) { return nil }
+      if record.opType == "QuantizeLinear" || record.opType == "DequantizeLinear" { return nil }
+      let name = operatorName(node, view.model)
+      if view.target.takes(name) || view.target.foldedOperators.contains(name) { return nil }
+      if let words = view.target.refusedOperators[name] { return "\(name): \(words)" }
       switch record.domain {
-      case "": return operators.contains(record.opType) ? nil : "HTP has no operator \(record.opType)"
-      case "com.microsoft":
-        return contribOperators.contains(record.opType)
-          ? nil : "\(record.opType) is an operator of ONNX Runtime that HTP does not have"
+      case "", "ai.onnx": return "HTP has no operator \(record.opType)"
+      case "com.microsoft": return "\(record.opType) is an operator of ONNX Runtime that HTP does not have"
       default: return "HTP has no operators of the domain '\(record.domain)'"
       }
     },
   ]
+
+  /// An operator's name with its domain in front unless that is ai.onnx.
+  static func operatorName(_ node: NodeID, _ model: ModelGraph) -> String {
+    let record = model[node]
+    return record.domain.isEmpty || record.domain == "ai.onnx"
+      ? record.opType : "\(record.domain).\(record.opType)"
+  }
 
   /// Whether a node belongs to the pattern of dynamic quantization that QNN takes as a whole: DynamicQuantizeLinear,
   /// MatMulInteger, Cast to float, Mul by the scales. Alone, each of the first two is refused.

@@ -1,4 +1,5 @@
 import ONNXGraph
+import QuantPlan
 import Tensors
 
 extension HTPRules {
@@ -34,25 +35,19 @@ extension HTPRules {
     ) { node, view in biasObjection(node, view) },
     HTPRule(
       "weight-only", .refused,
-      remedy: "quantize the activations too (w8a16), or use one scale for the whole tensor"
+      remedy: "quantize operands and result of its user in one type (w8a16), or use one scale for the tensor"
     ) { view in
       view.all.compactMap { site in
         let model = view.model
-        guard model[site.node].opType == "DequantizeLinear", !site.isPerTensor,
+        guard model[site.node].opType == "DequantizeLinear", let form = site.formThatCannotStandAlone,
           model.constantSource(of: site.input) != nil,
-          let output = model[site.node].outputs.first ?? nil
+          let user = view.users(of: site.node).first(where: { !view.grouping(of: $0).isOneOperation })
         else { return nil }
-        let users = model[output].uses.map(\.node).filter { model[$0].opType != "Transpose" }
-        let isWeightOnly = users.contains { user in
-          linearOperators.contains(model[user].opType) && view.storedType(of: view.input(0, of: user)) == nil
-        }
-        guard isWeightOnly else { return nil }
-        let form = site.blockSize > 0 ? "in blocks" : "per channel"
         return HTPRule.Hit(
           place: model.label(of: site.node),
           message:
-            "the weight is quantized \(form) but the activation is float; HTP takes that for one scale per "
-            + "tensor only")
+            "the weight is quantized \(form), which HTP takes only as a part of an integer operation, and "
+            + "\(model.label(of: user)) is none: \(view.grouping(of: user).words)", node: site.node)
       }
     },
     HTPRule(
@@ -70,27 +65,44 @@ extension HTPRules {
       "linear-types", .refused, of: ["MatMul", "Gemm", "Conv"],
       remedy: "use 8-bit weights per output channel; with 16-bit activations also 4 and 16 bits"
     ) { node, view in
-      guard let activation = view.storedType(of: view.input(0, of: node)),
-        let (site, _, rank) = view.weight(of: view.input(1, of: node)), let weight = site.elementType
+      guard view.grouping(of: node).isOneOperation,
+        let activation = view.storedType(of: view.input(0, of: node)),
+        let (site, _, _) = view.weight(of: view.input(1, of: node)), let weight = site.elementType
       else { return nil }
-      let isConvolution = view.model[node].opType == "Conv"
-      guard let accepted = (isConvolution ? convolutionWeights : linearWeights)[activation] else {
-        return "an activation of type \(activation.name) is not taken by \(view.model[node].opType)"
+      let name = view.model[node].opType
+      guard let accepted = view.target.weightTypes(of: name, activation: activation) else {
+        return "an activation of type \(activation.name) is not taken by \(name)"
       }
       if !accepted.contains(weight) {
         return "an activation of type \(activation.name) does not go with a weight of type \(weight.name)"
       }
-      if !isConvolution, rank > 2, !site.isPerTensor {
-        return "a weight of \(rank) dimensions may have one scale only"
-      }
-      if site.blockSize > 0, activation != .uint16 || !blockSizes.contains(site.blockSize) {
-        return "blocks of \(site.blockSize) with an activation of type \(activation.name) are not taken"
-      }
-      return nil
+      guard site.blockSize > 0 else { return nil }
+      let isTaken =
+        activation == .uint16 && view.target.blockSizes.contains(site.blockSize)
+        && view.target.blockOperators.contains(name)
+      return isTaken
+        ? nil : "blocks of \(site.blockSize) with an activation of type \(activation.name) are not taken"
+    },
+    .eachNode(
+      "gather-zero-point", .refused, of: ["Gather"],
+      remedy: "give the rows the scale and the zero point of their table"
+    ) { node, view in
+      guard view.grouping(of: node).isOneOperation,
+        let table = view.source(of: view.input(0, of: node))?.zeroPoint?.numbers,
+        let rows = view.result(of: view.model[node].outputs.first ?? nil)?.zeroPoint?.numbers, table != rows
+      else { return nil }
+      return "the rows that it gathers have another zero point than the table"
+    },
+    .eachNode(
+      "gemm-result", .refused, of: ["Gemm"],
+      remedy: "quantize its result in the type of its input; a MatMul would run in floating point"
+    ) { node, view in
+      guard view.source(of: view.input(0, of: node)) != nil, view.weight(of: view.input(1, of: node)) != nil,
+        view.result(of: view.model[node].outputs.first ?? nil) == nil
+      else { return nil }
+      return "Gemm takes integers and gives floats"
     },
   ]
-
-  private static let linearOperators: Set<String> = ["MatMul", "Gemm", "Conv", "ConvTranspose", "Transpose"]
 
   private static func biasObjection(_ node: NodeID, _ view: QuantizationView) -> String? {
     guard let bias = view.weight(of: view.input(2, of: node)), bias.site.elementType == .int32 else {
@@ -127,9 +139,11 @@ extension HTPRules {
       "norm-gamma", .refused, of: ["LayerNormalization"],
       remedy: "use s16 gamma with u16 activations, u8 gamma with u8 activations"
     ) { node, view in
-      guard let activation = view.storedType(of: view.input(0, of: node)),
+      guard view.grouping(of: node).isOneOperation,
+        let activation = view.storedType(of: view.input(0, of: node)),
         let gamma = view.weight(of: view.input(1, of: node))?.site.elementType,
-        let accepted = gammas[activation], !accepted.contains(gamma)
+        let accepted = Target.OperandType(activation).flatMap({ view.target.gammas[$0.rawValue] }),
+        !accepted.map(\.elementType).contains(gamma)
       else { return nil }
       return "an activation of type \(activation.name) does not go with a gamma of type \(gamma.name)"
     },
@@ -143,19 +157,28 @@ extension HTPRules {
       return "8-bit gamma caps a 16-bit LayerNormalization at about 55 dB"
     },
     .eachNode(
-      "same-type", .refused, of: ["LayerNormalization", "Gemm"],
-      remedy: "change the type in a DequantizeLinear → QuantizeLinear pair of its own"
+      "same-type", .warning,
+      remedy:
+        "change the type in a DequantizeLinear → QuantizeLinear pair of its own; so the node runs in fp16, 10 "
+        + "to 25 times slower in the emulation"
     ) { node, view in
-      guard let input = view.storedType(of: view.input(0, of: node)),
-        let output = view.target(of: view.model[node].outputs.first ?? nil)?.elementType, input != output
+      guard case .apart(.types(let words)) = view.grouping(of: node) else { return nil }
+      return words
+    },
+    .eachNode(
+      "block-weights", .warning, of: ["MatMul", "Gemm"],
+      remedy: "use one scale per channel for integers; blocks are more exact, and fp16 slower"
+    ) { node, view in
+      guard view.grouping(of: node).isOneOperation, view.storedType(of: view.input(0, of: node)) == .uint16,
+        let site = view.weight(of: view.input(1, of: node))?.site, site.blockSize > 0
       else { return nil }
-      return "\(view.model[node].opType) takes \(input.name) and gives \(output.name)"
+      return "HTP multiplies weights in blocks in fp16, after making its activation a float"
     },
     .eachNode(
       "softmax-u8", .warning, of: ["Softmax"],
       remedy: "give Softmax a 16-bit result; with 1,500 keys every probability would round to zero"
     ) { node, view in
-      guard let site = view.target(of: view.model[node].outputs.first ?? nil), site.elementType == .uint8,
+      guard let site = view.result(of: view.model[node].outputs.first ?? nil), site.elementType == .uint8,
         let scale = site.scale, scale >= 1 / 512
       else { return nil }
       return "an 8-bit Softmax rounds probabilities below \(rounded(scale / 2, 5)) to zero"
@@ -166,9 +189,7 @@ extension HTPRules {
         "make the second operand u8 by a DequantizeLinear → QuantizeLinear pair with a calibrated range, or "
         + "s16 (exact, but it compiles 14 to 25 times slower)"
     ) { node, view in
-      guard let first = view.storedType(of: view.input(0, of: node)),
-        let second = view.storedType(of: view.input(1, of: node)),
-        view.weight(of: view.input(1, of: node)) == nil, first == .uint16, second == .uint16
+      guard let pair = view.product(node), view.target.narrowedProducts.contains(pair)
       else { return nil }
       return
         "both operands are u16; HTP makes the second one u8 by itself (48 dB), while a processor computes "
@@ -177,12 +198,10 @@ extension HTPRules {
     .eachNode(
       "product-types", .refused, of: ["MatMul"], remedy: "use u16 times u8, u16 times s16, or u8 times u8"
     ) { node, view in
-      guard let first = view.storedType(of: view.input(0, of: node)),
-        let second = view.storedType(of: view.input(1, of: node)),
-        view.weight(of: view.input(1, of: node)) == nil, [first, second] != [.uint16, .uint16],
-        !productPairs.contains([first, second])
+      guard let pair = view.product(node), !view.target.narrowedProducts.contains(pair),
+        !view.target.products.contains(pair)
       else { return nil }
-      return "a product of \(first.name) and \(second.name) is not taken"
+      return "a product of \(pair[0].rawValue) and \(pair[1].rawValue) is not taken"
     },
     HTPRule(
       "mask-sentinel", .warning,
@@ -200,7 +219,7 @@ extension HTPRules {
           let lowest = TensorHealth(content)
         else { return nil }
         let holdsInfinity = lowest.infiniteCount > 0
-        guard holdsInfinity || lowest.minimum < -10_000 else { return nil }
+        guard holdsInfinity || lowest.minimum < -view.target.widestRange else { return nil }
         let shown = holdsInfinity ? "-inf" : "\(lowest.minimum)"
         return HTPRule.Hit(
           place: model[value].name, message: "the constant '\(model[value].name)' masks with \(shown)")

@@ -14,6 +14,10 @@ public struct ModelReport: Sendable {
   public var notes: [String] = []
   /// Nil when the model was not run.
   public var run: RunReport?
+  /// Where each node will run on the NPU, as the rules say; empty when it was not asked for.
+  public var places: [NodePlace] = []
+  /// The same model on the processor, beside a run on the NPU; nil when there was none to compare.
+  public var processor: ProcessorComparison?
   /// Inner tensors that reference and candidate both have, in the order of computation; empty when not asked for.
   public var layers: [LayerReport] = []
   /// One sentence for each reason why the model does not pass, the most important first.

@@ -1,4 +1,5 @@
 import ONNXGraph
+import QuantPlan
 import Tensors
 
 /// A `QuantizeLinear` or `DequantizeLinear` node with its parameters, as far as they are constants.
@@ -55,8 +56,10 @@ struct QuantizationView {
   private let sites: [NodeID: QuantizationSite]
   /// Extents of open dimensions in the run.
   let dimensions: [String: Int]
+  let target: Target
 
-  init(_ model: ModelGraph, _ dimensions: [String: Int] = [:]) {
+  init(_ model: ModelGraph, _ dimensions: [String: Int] = [:], _ target: Target = .snapdragonXElite) {
+    self.target = target
     self.model = model
     self.dimensions = dimensions
     let types = ElementTypeInference(model)
@@ -107,9 +110,10 @@ struct QuantizationView {
   /// The type that an operand has before it is dequantized; nil for float.
   func storedType(of value: ValueID?) -> ElementType? { source(of: value)?.elementType }
 
-  /// The `QuantizeLinear` that takes a result, when that is its only use.
-  func target(of value: ValueID?) -> QuantizationSite? {
-    guard let value, model[value].uses.count == 1, let use = model[value].uses.first,
+  /// The `QuantizeLinear` that takes a result, when nothing else uses it.
+  func result(of value: ValueID?) -> QuantizationSite? {
+    guard let value, model[value].graphOutputCount == 0, model[value].uses.count == 1,
+      let use = model[value].uses.first,
       model[use.node].opType == "QuantizeLinear", use.inputIndex == 0
     else { return nil }
     return sites[use.node]

@@ -118,8 +118,9 @@ public struct QuantizeCommand: ParsableCommand {
     if running.threads < 0 { throw ValidationError("--threads takes 1 or more (0 uses all processors).") }
     if output == "-" { throw ValidationError("--output takes a file or folder, not standard output.") }
     if running.quiet && running.verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
-    let scheme = try settings().choices.policy().scheme
-    if !scheme.isStatic, let option = npu.choices.firstGiven {
+    // What is wrong with the settings themselves, the run says in its own words and with its own exit code.
+    let scheme = try? settings().choices.policy().scheme
+    if let scheme, !scheme.isStatic, let option = npu.choices.firstGiven {
       throw ValidationError(
         "\(option) is for the schemes of an NPU (w8a16, w8a8, w4a16), not for \(scheme.rawValue).")
     }

@@ -28,7 +28,23 @@ enum ValidateJSON {
             "difference": difference($0.difference),
           ]
         }),
+      "places": ExplainRendering.json(report.places),
+      "processor": report.processor.map(processor) ?? .null,
     ])
+  }
+
+  private static func processor(_ comparison: ProcessorComparison) -> JSONValue {
+    [
+      "engine": engine(comparison.engine), "seconds": .double(comparison.seconds),
+      "outputs": .array(
+        comparison.outputs.map {
+          [
+            "name": .string($0.name), "agreement_db": $0.agreement.map(JSONValue.double) ?? .null,
+            "npu_db": $0.npuSQNR.map(JSONValue.double) ?? .null,
+            "processor_db": $0.processorSQNR.map(JSONValue.double) ?? .null, "differs": .bool($0.differsMuch),
+          ]
+        }),
+    ]
   }
 
   private static func finding(_ finding: Finding) -> JSONValue {

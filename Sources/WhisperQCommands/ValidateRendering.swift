@@ -9,6 +9,7 @@ struct ValidateRendering {
   let isVerbose: Bool
   let width: Int?
   let colors: ColorUse
+  var target = "snapdragon-x-elite"
 
   private static let shownLayerCount = 15
   private static let shownPlaceCount = 3
@@ -45,7 +46,12 @@ struct ValidateRendering {
       text += line("and \(report.objections.count - 10) more; --verbose lists them")
     }
     if let run = report.run { text += self.text(run) }
+    if let processor = report.processor { text += ValidateNPURendering.text(processor).map(line).joined() }
     text += findings(report)
+    if !report.places.isEmpty {
+      text += line(
+        String(ExplainRendering.text(report.places, target: target, isVerbose: isVerbose).dropLast()))
+    }
     text += layers(report)
     for note in report.notes { text += line("note: \(note)") }
     return text

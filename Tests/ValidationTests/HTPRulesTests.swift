@@ -1,4 +1,5 @@
 import ONNXGraph
+import QuantPlan
 import Tensors
 import Testing
 import Validation
@@ -89,7 +90,8 @@ struct HTPRulesTests {
     graph.input("x", ["1", "2", "4"])
     graph.pair("x", "xq", .uint16)
     graph.weight("w", [2, 2, 3], .int8, scales: [0.1, 0.2], axis: 1)
-    graph.node("Conv", ["xq", "w"], ["y"])
+    graph.node("Conv", ["xq", "w"], ["c"])
+    graph.pair("c", "y", .uint16)
     graph.output("y", ["1", "2", "2"])
     #expect(try Self.rules(graph) == ["reduction-axis"])
   }
@@ -102,7 +104,8 @@ struct HTPRulesTests {
       graph.pair("x", "xq", .uint16)
       graph.weight("w", [2, 2], .int8, scales: [0.1, 0.2], axis: axis)
       graph.node("Transpose", ["w"], ["wt"], [.ints("perm", [1, 0])])
-      graph.node("MatMul", ["xq", "wt"], ["y"])
+      graph.node("MatMul", ["xq", "wt"], ["m"])
+      graph.pair("m", "y", .uint16)
       graph.output("y", ["1", "2"])
       #expect(try Self.rules(graph) == (isGood ? [] : ["reduction-axis"]), "axis \(axis)")
     }
@@ -208,18 +211,88 @@ struct HTPRulesTests {
 
   @Test("A product of two 16-bit activations is warned of, mixed types are told apart")
   func products() throws {
-    for (first, second, rule) in [
-      (.uint16, .uint16, "u16-product"), (.uint16, .uint8, nil), (.uint16, .int16, nil), (.int8, .int8, nil),
-      (.int16, .uint8, "product-types"),
-    ] as [(ElementType, ElementType, String?)] {
+    for (first, second, result, rule) in [
+      (.uint16, .uint16, .uint16, "u16-product"), (.uint16, .uint8, .uint16, nil),
+      (.uint16, .int16, .uint16, nil), (.int8, .int8, .int8, nil), (.int16, .int8, .int16, nil),
+      (.uint8, .uint16, .uint8, "product-types"), (.uint8, .int16, .uint8, "product-types"),
+      (.int16, .uint8, .int16, "product-types"),
+      // The result's type is not the first operand's, so the product runs in floating point.
+      (.uint8, .uint16, .uint16, "same-type"), (.uint16, .uint16, .uint8, "same-type"),
+    ] as [(ElementType, ElementType, ElementType, String?)] {
       var graph = TestGraph()
       graph.input("a", ["2", "2"])
       graph.input("b", ["2", "2"])
       graph.pair("a", "aq", first)
       graph.pair("b", "bq", second)
-      graph.node("MatMul", ["aq", "bq"], ["y"])
+      graph.node("MatMul", ["aq", "bq"], ["p"])
+      graph.pair("p", "y", result)
       graph.output("y", ["2", "2"])
-      #expect(try Self.rules(graph) == [rule].compactMap { $0 }, "\(first) \(second)")
+      #expect(try Self.rules(graph) == [rule].compactMap { $0 }, "\(first) \(second) \(result)")
+    }
+  }
+
+  @Test("A linear layer that changes the type is no integer operation, and its weight cannot stand alone")
+  func typeChange() throws {
+    var graph = TestGraph()
+    graph.input("x", ["1", "2"])
+    graph.pair("x", "xq", .uint16)
+    graph.weight("w", [2, 2], .int8, scales: [0.1, 0.2], axis: 1)
+    graph.node("MatMul", ["xq", "w"], ["m"])
+    graph.pair("m", "y", .uint8)
+    graph.output("y", ["1", "2"])
+    let findings = HTPRules.findings(in: try graph.lifted())
+    #expect(Set(findings.map(\.rule)) == ["weight-only", "same-type"])
+    let refusal = try #require(findings.first { $0.severity == .refused })
+    #expect(refusal.message.contains("MatMul takes uint16 and gives uint8"), "\(refusal.message)")
+  }
+
+  @Test("Gemm with quantized operands must give integers, MatMul need not")
+  func floatResult() throws {
+    for (name, rules) in [("Gemm", ["gemm-result"]), ("MatMul", [])] {
+      var graph = TestGraph()
+      graph.input("x", ["1", "2"])
+      graph.pair("x", "xq", .uint16)
+      graph.weight("w", [2, 2], .int8)
+      graph.node(name, ["xq", "w"], ["y"])
+      graph.output("y", ["1", "2"])
+      #expect(try Self.rules(graph) == rules, "\(name)")
+    }
+  }
+
+  @Test("16-bit unsigned weights go with MatMul, not with Gemm; u4 goes with both")
+  func operatorTypes() throws {
+    #expect(try Self.rules(Self.linear("MatMul", weight: .uint16, axis: 1)) == [])
+    #expect(try Self.rules(Self.linear(weight: .uint16)) == ["linear-types"])
+    #expect(try Self.rules(Self.linear(weight: .uint4)) == [])
+  }
+
+  @Test("Rules read the target: one that takes less refuses more")
+  func otherTarget() throws {
+    var target = Target.snapdragonXElite
+    target.weights["Gemm"] = ["u16": [.s16]]
+    target.operators.removeAll { $0 == "Softmax" }
+    let graph = try Self.linear().lifted()
+    #expect(HTPRules.findings(in: graph).isEmpty)
+    #expect(HTPRules.findings(in: graph, target: target).map(\.rule) == ["linear-types"])
+    var softmax = TestGraph()
+    softmax.input("x", ["1", "2"])
+    softmax.node("Softmax", ["x"], ["y"])
+    softmax.output("y", ["1", "2"])
+    #expect(HTPRules.findings(in: try softmax.lifted(), target: target).map(\.rule) == ["operator"])
+  }
+
+  @Test("A range that a mask blew up is warned of where it is quantized")
+  func maskRange() throws {
+    for (scale, rules) in [(200.0 / 65_535, []), (20_000.0 / 65_535, ["mask-range"])] {
+      var graph = TestGraph()
+      graph.input("x", ["1", "2"])
+      graph.input("m", ["1", "2"])
+      graph.pair("x", "xq", .uint16)
+      graph.pair("m", "mq", .uint16)
+      graph.node("Add", ["xq", "mq"], ["s"])
+      graph.pair("s", "y", .uint16, scale: scale)
+      graph.output("y", ["1", "2"])
+      #expect(try Self.rules(graph) == rules, "\(scale)")
     }
   }
 

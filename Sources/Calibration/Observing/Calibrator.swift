@@ -9,6 +9,8 @@ public final class Calibrator {
   public private(set) var statistics: [String: TensorStatistics] = [:]
   /// Gram matrices of all runs so far, by tensor.
   public private(set) var grams: [String: GramMatrix] = [:]
+  /// Called with the bytes of each tensor that a run has shown, wished for or not.
+  public var passed: (_ byteCount: Int) -> Void = { _ in }
   private let threads: Int
   /// What an observer found, which its session hands on as an error of a backend.
   private var failure: CalibrationError?
@@ -71,6 +73,7 @@ public final class Calibrator {
 
   /// Looks at one tensor, if it is wished for and holds floats.
   public func observe(_ name: String, _ content: TensorContent) throws(BackendError) {
+    passed(content.bytes.byteCount)
     let wish = wishes[name]
     if wish.isEmpty || content.shape.elementCount == 0 { return }
     do throws(CalibrationError) {

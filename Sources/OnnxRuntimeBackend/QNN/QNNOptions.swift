@@ -69,6 +69,8 @@ public struct QNNOptions: Sendable {
   /// The file for the profile, comma-separated values.
   public var profilingPath: String?
   public var contextFile: ContextFile?
+  /// Words for reasons of refusals, beside the runtime's own.
+  public var rules = NPURules()
   /// Further options by the names that Qualcomm documents; they win over those above.
   public var additional: [String: String] = [:]
 

@@ -69,7 +69,7 @@ extension OnnxRuntime {
       withExtendedLifetime((keys, values)) {}
       session = try OnnxRuntimeSession(
         self, model: path, options: handle, provider: .qnn, device: kind, logName: name,
-        namesRefusedNodes: options.namesRefusedNodes)
+        namesRefusedNodes: options.namesRefusedNodes, rules: options.rules)
     } catch {
       RuntimeLog.shared.end(name)
       throw error

@@ -36,7 +36,7 @@ public final class OnnxRuntimeSession: ModelSession, Sendable {
 
   init(
     _ runtime: OnnxRuntime, model path: String, options: SessionOptions, provider: Provider, device: Device,
-    logName: String, namesRefusedNodes: Bool = false
+    logName: String, namesRefusedNodes: Bool = false, rules: NPURules = NPURules()
   ) throws(BackendError) {
     let api = runtime.api
     let isNoisy = provider == .qnn
@@ -59,7 +59,7 @@ public final class OnnxRuntimeSession: ModelSession, Sendable {
     inputs = try ends.signatures(cort_inputs)
     outputs = try ends.signatures(cort_outputs)
     let log = SessionLog(RuntimeLog.shared.heard(logName))
-    let reader = PlacementReader(api: api, session: handle, log: log)
+    let reader = PlacementReader(api: api, session: handle, log: log, rules: rules)
     placement = try reader.placement(
       firstChoice: provider, hasOpenShapes: inputs.contains(where: \.hasOpenShape))
     notes = log.notes

@@ -6,6 +6,7 @@ import ModelBackend
   let api: RuntimeAPI
   let session: Handle
   let log: SessionLog
+  let rules: NPURules
 
   private struct Node {
     let provider: String
@@ -43,7 +44,7 @@ import ModelBackend
 
   /// The runtime's words with our own rule behind them; either alone where the other is silent.
   private func reason(_ node: Node, _ refusal: String?, _ hasOpenShapes: Bool) -> String? {
-    let rule = NPURules.objection(toOperator: node.operatorName, hasOpenShapes: hasOpenShapes)
+    let rule = rules.objection(toOperator: node.operatorName, hasOpenShapes: hasOpenShapes)
     guard let refusal else { return rule }
     return rule.map { "\(refusal) (\($0))" } ?? refusal
   }

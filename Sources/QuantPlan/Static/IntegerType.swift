@@ -45,6 +45,11 @@ public struct ScaleAndZeroPoint: Sendable, Codable, Equatable {
   public var scale: Float
   public var zeroPoint: Int
 
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case scale
+    case zeroPoint = "zero_point"
+  }
+
   public init(scale: Float, zeroPoint: Int) {
     self.scale = scale
     self.zeroPoint = zeroPoint
@@ -53,19 +58,13 @@ public struct ScaleAndZeroPoint: Sendable, Codable, Equatable {
   /// The parameters that hold a range, which is widened to contain 0; an empty one gets the scale 1 / levels.
   public init(holding range: ClosedRange<Float>, as type: IntegerType) {
     let (low, high) = (Double(min(range.lowerBound, 0)), Double(max(range.upperBound, 0)))
-    let levels = type.levels
-    if type.isSymmetric {
-      let largest = max(-low, high)
-      scale = Float((largest > 0 ? largest : 1) / Double(levels.upperBound))
-      zeroPoint = 0
-    } else {
-      let width = high - low
-      scale = Float((width > 0 ? width : 1) / Double(levels.upperBound))
-      let place = (-low / Double(scale)).rounded(.toNearestOrEven)
-      zeroPoint = Int(min(max(place, 0), Double(levels.upperBound)))
-    }
-    // A scale below the normal numbers would divide to infinity.
-    if !scale.isNormal { scale = Float.leastNormalMagnitude }
+    let top = Double(type.levels.upperBound)
+    let width = type.isSymmetric ? max(-low, high) : high - low
+    let wanted = Float((width > 0 ? width : 1) / top)
+    // A scale below the normal numbers would divide to infinity, and the zero point needs the one that is kept.
+    scale = min(max(wanted, Float.leastNormalMagnitude), Float.greatestFiniteMagnitude)
+    let place = type.isSymmetric ? 0 : (-low / Double(scale)).rounded(.toNearestOrEven)
+    zeroPoint = Int(min(max(place, 0), top))
   }
 
   /// The level of a number.

@@ -8,6 +8,9 @@ public struct StaticPlan: Sendable, Codable, Equatable {
   public var scheme: Scheme
   /// The name of the target.
   public var target: String
+  /// Whether keys and values were equalized before the ranges were observed: the same must be done to a model that
+  /// this plan is executed on.
+  public var isAttentionEqualized = false
   /// Values that nodes or callers give, in the order of the graph.
   public var activations: [ActivationEntry]
   /// Changes of type in front of one operand, each its own pair of DequantizeLinear and QuantizeLinear.
@@ -30,6 +33,7 @@ public struct StaticPlan: Sendable, Codable, Equatable {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case version, scheme, target, activations, conversions, weights
+    case isAttentionEqualized = "equalized_attention"
     case floatNodes = "float_nodes"
   }
 
@@ -44,6 +48,7 @@ public struct StaticPlan: Sendable, Codable, Equatable {
     }
     scheme = try values.decode(Scheme.self, forKey: .scheme)
     target = try values.decode(String.self, forKey: .target)
+    isAttentionEqualized = try values.decodeIfPresent(Bool.self, forKey: .isAttentionEqualized) ?? false
     activations = try values.decode([ActivationEntry].self, forKey: .activations)
     conversions = try values.decode([ConversionEntry].self, forKey: .conversions)
     weights = try values.decode([StaticWeightEntry].self, forKey: .weights)
@@ -89,6 +94,10 @@ public struct ConversionEntry: Sendable, Codable, Equatable {
   public var type: IntegerType
   public var parameters: ScaleAndZeroPoint
   public var reason: String
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case node, input, tensor, type, parameters, reason
+  }
 
   public init(
     node: String, input: Int, tensor: String, type: IntegerType, parameters: ScaleAndZeroPoint, reason: String

@@ -1,3 +1,5 @@
+public import Tensors
+
 /// A processor that static models are made for, as data: what it accepts in which types.
 ///
 /// One is built in; a file of this form can be given instead.
@@ -13,22 +15,30 @@ public struct Target: Sendable, Codable, Equatable {
   public var qairtVersion: String
   /// The opset of ai.onnx that models for this target have.
   public var opset: Int64
-  /// Operators that run in integers when all their operands are quantized.
+  /// Operators that run in integers when all their operands and results are quantized in one type.
   public var operators: [String]
   /// Operators that only move elements: result and data operand share type, scale and zero point.
   public var movements: [String]
-  /// Types of the constant weight of MatMul and Gemm by the type of the activation.
-  public var linearWeights: [String: [IntegerType]]
-  /// The same of Conv, channels on axis 0.
-  public var convolutionWeights: [String: [IntegerType]]
-  /// Pairs of types of the two operands of a product of activations.
-  public var products: [[IntegerType]]
+  /// Operators that run in floating point (fp16) only.
+  public var floatOperators: [String]
+  /// Operators that the runtime computes once, while it loads a model of fixed shapes.
+  public var foldedOperators: [String]
+  /// Operators that Whisper graphs and quantizers bring and that are refused, with what to do.
+  public var refusedOperators: [String: String]
+  /// Types of a constant weight, by operator (MatMul, Gemm, Conv) and the type of the activation.
+  public var weights: [String: [String: [OperandType]]]
+  /// Pairs of types of the two operands of a product of activations; the result has the first one's type.
+  public var products: [[OperandType]]
+  /// Pairs that are taken with the second operand made narrower without a word.
+  public var narrowedProducts: [[OperandType]]
   /// Types of LayerNormalization's gamma by the type of the activation.
-  public var gammas: [String: [IntegerType]]
+  public var gammas: [String: [OperandType]]
   /// Block lengths of 4-bit weights.
   public var blockSizes: [Int]
-  /// The operators that take blocks.
+  /// The operators that take blocks; they compute in fp16 on integers that stay in 4 bits.
   public var blockOperators: [String]
+  /// The width of an additive operand's or a score's range above which a mask must have got into it.
+  public var widestRange: Float
   /// What stands in the place of −infinity in an additive mask.
   public var maskFill: Float
 
@@ -38,45 +48,56 @@ public struct Target: Sendable, Codable, Equatable {
     case architecture
     case qairtVersion = "qairt_version"
     case opset, operators, movements
-    case linearWeights = "linear_weights"
-    case convolutionWeights = "conv_weights"
-    case products, gammas
+    case floatOperators = "float_operators"
+    case foldedOperators = "folded_operators"
+    case refusedOperators = "refused_operators"
+    case weights, products
+    case narrowedProducts = "narrowed_products"
+    case gammas
     case blockSizes = "block_sizes"
     case blockOperators = "block_operators"
+    case widestRange = "widest_range"
     case maskFill = "mask_fill"
   }
 
   /// The targets that are built in.
   public static let known: [Target] = [snapdragonXElite]
+}
 
-  /// Snapdragon X Elite: Hexagon v73, soc_model 60. Measured with QNN's provider 2.7.0 (QAIRT 2.51).
-  public static let snapdragonXElite = Target(
-    name: "snapdragon-x-elite", title: "Snapdragon X Elite", socModel: 60, architecture: "v73",
-    qairtVersion: "2.51", opset: 21,
-    operators: [
-      "Abs", "Add", "ArgMax", "ArgMin", "AveragePool", "Cast", "Ceil", "Clip", "Conv", "Cos", "Div", "Elu",
-      "Equal",
-      "Exp", "Floor", "Gather", "GatherElements", "GatherND", "Gelu", "Gemm", "GlobalAveragePool", "Greater",
-      "GreaterOrEqual", "HardSigmoid", "HardSwish", "InstanceNormalization", "LayerNormalization",
-      "LeakyRelu",
-      "Less", "LessOrEqual", "Log", "LogSoftmax", "LpNormalization", "MatMul", "Max", "MaxPool", "Mean",
-      "Min", "Mul",
-      "Neg", "Not", "Or", "And", "PRelu", "Pad", "Pow", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum",
-      "Relu",
-      "Round", "ScatterElements", "ScatterND", "Sigmoid", "Sign", "Sin", "Softmax", "Sqrt", "Sub", "Sum",
-      "Tanh",
-      "TopK", "Where", "Xor",
-    ],
-    movements: [
-      "Concat", "DepthToSpace", "Expand", "Flatten", "Identity", "Reshape", "Slice", "SpaceToDepth", "Split",
-      "Squeeze",
-      "Tile", "Transpose", "Unsqueeze",
-    ],
-    linearWeights: ["u8": [.s8, .s4, .u8], "u16": [.s8, .s16, .s4, .u8, .u16]],
-    convolutionWeights: ["u8": [.s8, .u8, .s4], "u16": [.s8, .s16, .s4, .u8]],
-    products: [
-      [.u8, .u8], [.u16, .u8], [.u8, .u16], [.u16, .s8], [.u16, .s16], [.s16, .s16], [.s8, .s8],
-    ],
-    gammas: ["u16": [.s16, .u8], "u8": [.u8]], blockSizes: [16, 32, 64], blockOperators: ["MatMul"],
-    maskFill: -100)
+extension Target {
+  /// A type in which an operand may be stored, more than whisperq itself writes.
+  public enum OperandType: String, Sendable, Codable, CaseIterable {
+    case s4, u4, s8, u8, s16, u16, s32
+
+    public var elementType: ElementType {
+      switch self {
+      case .s4: .int4
+      case .u4: .uint4
+      case .s8: .int8
+      case .u8: .uint8
+      case .s16: .int16
+      case .u16: .uint16
+      case .s32: .int32
+      }
+    }
+
+    public init?(_ type: ElementType) {
+      guard let found = Self.allCases.first(where: { $0.elementType == type }) else { return nil }
+      self = found
+    }
+  }
+
+  /// The types of weight that an operator takes with an activation; nil when the activation itself is not taken.
+  public func weightTypes(of operatorName: String, activation: ElementType) -> [ElementType]? {
+    OperandType(activation).flatMap { weights[operatorName]?[$0.rawValue] }?.map(\.elementType)
+  }
+
+  /// Whether an operator, with its domain in front unless that is ai.onnx, runs on the NPU in some form.
+  public func takes(_ operatorName: String) -> Bool {
+    operators.contains(operatorName) || movements.contains(operatorName)
+      || floatOperators.contains(operatorName)
+  }
+
+  /// What is said of a model with shapes that are not fixed.
+  public static let openShapes = "a dynamic shape in the graph: the NPU takes fixed shapes only; bind them"
 }

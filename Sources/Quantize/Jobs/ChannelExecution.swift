@@ -49,13 +49,21 @@ struct ChannelExecution: JobExecution {
   private func quantizeInTwoWalks() throws(QuantizeError) -> ErrorEnergy {
     var scales = try self.scales(maxima())
     if job.treatment.range == .leastSquares { scales = try refined(scales) }
+    if let floors = job.scaleFloors { scales = Self.raised(scales, floors[...]) }
     let energy = try quantize(scales)
     try write(scales: scales)
     return energy
   }
 
+  /// Scales that are no less than what the biases need; one scale for all channels needs the largest.
+  private static func raised(_ scales: [Float], _ floors: ArraySlice<Float>) -> [Float] {
+    if scales.count == 1, let floor = floors.max() { return [max(scales[0], floor)] }
+    return zip(scales, floors).map { max($0, $1) }
+  }
+
   /// Each tile of rows: range, scales, integers, while the tile is in the core's cache.
   private func quantizeInOneWalk() throws(QuantizeError) -> ErrorEnergy {
+    let floors = job.scaleFloors
     let done = Mutex(
       (
         scales: [Float](repeating: 0, count: rowCount),
@@ -74,6 +82,7 @@ struct ChannelExecution: JobExecution {
         if job.treatment.range == .leastSquares {
           scales = Self.leastSquares(scales) { errorsPerRow(values, scales: $0) }
         }
+        if let floors { scales = Self.raised(scales, floors[rows]) }
         var all = signed.mutableSpan
         var target = all._mutatingExtracting(0..<range.count)
         let energy = QuantizeLinear.quantizeRows(

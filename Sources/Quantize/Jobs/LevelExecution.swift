@@ -43,8 +43,8 @@ struct LevelExecution: JobExecution {
 
 /// Numbers as little-endian levels.
 enum Levels {
-  /// Bytes of one level.
-  static func width(_ type: IntegerType) -> Int { (type.elementType.bitWidth ?? 8) / 8 }
+  /// Bytes of one level; nibbles have one each until they are packed.
+  static func width(_ type: IntegerType) -> Int { max(8, type.elementType.bitWidth ?? 8) / 8 }
 
   /// saturate(roundHalfEven(x / scale) + zeroPoint) of each number, and what that costs.
   static func bytes(

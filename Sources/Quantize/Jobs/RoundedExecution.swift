@@ -22,9 +22,12 @@ struct RoundedExecution: JobExecution {
       orientation: isInputsFirst ? .inputsFirst : .outputsFirst)
     let ones = [Float](repeating: 1, count: weight.inputCount)
     let diagonal = input?.diagonal ?? ones
-    let scales = WeightedScaleSearch.scales(
+    var scales = WeightedScaleSearch.scales(
       weight, levels: levels, diagonal: diagonal,
       blockSize: job.treatment.granularity == .block ? job.treatment.blockSize : nil)
+    if case .perOutput(let values) = scales, let floors = job.scaleFloors {
+      scales = .perOutput(zip(values, floors).map { max($0, $1) })
+    }
     var rounded: RoundedWeight
     if let input {
       do throws(CalibrationError) {

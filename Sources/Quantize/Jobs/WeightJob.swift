@@ -61,6 +61,21 @@ public struct WeightJob: Sendable {
   }
 
   public var byteCount: Int { content.bytes.byteCount }
+
+  /// The least scale of each channel at which its biases fit half of int32's range, and at which the scale of a bias
+  /// is a normal number; nil without biases.
+  var scaleFloors: [Float]? {
+    if biases.isEmpty { return nil }
+    var floors: [Float] = []
+    for bias in biases {
+      let least = Double(Float.leastNormalMagnitude) * 2
+      let own = (bias.content.floats ?? []).map { value in
+        Float(max(abs(Double(value)) / 0x1p30, least) / Double(bias.inputScale))
+      }
+      floors = floors.isEmpty ? own : zip(floors, own).map { max($0, $1) }
+    }
+    return floors
+  }
 }
 
 /// What rounding a static weight needs to know.

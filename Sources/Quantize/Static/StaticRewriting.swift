@@ -1,3 +1,4 @@
+import Kernels
 import ONNXFile
 public import ONNXGraph
 public import QuantPlan
@@ -24,6 +25,7 @@ extension GraphRewriter {
     }
     rewriter.model.raiseIRVersion(to: staticIRVersion)
     var names = try StaticNames(rewriter.model, plan)
+    try rewriter.requireSound(plan)
     try rewriter.quantizeWeights(plan, &names)
     rewriter.convertOperands(plan, names)
     rewriter.quantizeActivations(plan, names)
@@ -138,6 +140,7 @@ extension GraphRewriter {
     var scalesOf: [String: [Float]] = [:]
     for entry in plan.weights where entry.role != .bias {
       let (node, value) = try names.operand(entry, model)
+      try requireForm(entry, node, value)
       let key = ConstantKey(
         weight: entry.weight, type: entry.type, granularity: entry.granularity, axis: entry.axis,
         blockSize: entry.blockSize, scale: entry.parameters?.scale)
@@ -155,6 +158,7 @@ extension GraphRewriter {
     }
     for entry in plan.weights where entry.role == .bias {
       let (node, value) = try names.operand(entry, model)
+      try requireForm(entry, node, value)
       replaced.insert(value)
       guard let content = model.constantContent(of: value), let inputScale = names.inputScale(of: node),
         let weight = plan.weights.first(where: { $0.node == entry.node && $0.input == 1 })
@@ -260,6 +264,12 @@ extension GraphRewriter {
       parameters.scale = max(parameters.scale, floors?[channel] ?? 0)
       scales.append(parameters.scale)
       bytes += Levels.bytes(of: Array(row).span, parameters: parameters, type: entry.type).bytes
+    }
+    if entry.type == .s4 {
+      var packed = [UInt8](repeating: 0, count: NibblePacking.byteCount(bytes.count))
+      var span = packed.mutableSpan
+      NibblePacking.pack(bytes.span, into: &span)
+      bytes = packed
     }
     storedByteCount += bytes.count
     let levels = model.makeInitializer(

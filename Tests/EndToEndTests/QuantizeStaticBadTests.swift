@@ -1,0 +1,153 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Bad input: quantize for an NPU")
+struct QuantizeStaticBadTests {
+  private static let small = Quantized.layout("optimum/encoder_model.onnx")
+  private static let clip = ["--calibration", Static.speech + "/pt-m5-01.wav"]
+  private let data: TemporaryFolder
+  init() throws { data = try TemporaryFolder() }
+
+  private func refuse(
+    _ options: [String], input: String = small, exitCode: Int32, _ words: [String],
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let out = try TemporaryFolder()
+    let result = try Static.run(input, out.path("out.onnx"), ["--scheme", "w8a16", "--quiet"] + options)
+    expectFailure(result, exitCode: exitCode, sourceLocation: sourceLocation)
+    for word in words {
+      #expect(
+        result.stderr.contains(word), "'\(word)' is not in: \(result.stderr)", sourceLocation: sourceLocation)
+    }
+    #expect(try out.names() == [], sourceLocation: sourceLocation)
+  }
+
+  /// Wrong options are told with the way to the help behind them.
+  private func misuse(
+    _ options: [String], _ words: String..., sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let out = try TemporaryFolder()
+    let result = try Static.run(Self.small, out.path("out.onnx"), options)
+    #expect(
+      result.end == .exited(64) && result.stdout.isEmpty, "\(result.stderr)", sourceLocation: sourceLocation)
+    for word in words {
+      #expect(
+        result.stderr.contains(word), "'\(word)' is not in: \(result.stderr)", sourceLocation: sourceLocation)
+    }
+    #expect(try out.names() == [], sourceLocation: sourceLocation)
+  }
+
+  @Test("No data, a missing folder, a folder without recordings")
+  func noData() throws {
+    try refuse([], exitCode: 64, ["--calibration"])
+    try refuse(["--calibration", data.path("nowhere")], exitCode: 4, ["nowhere"])
+    try refuse(["--calibration", data.path], exitCode: 2, ["no recording", ".npz"])
+    try data.write("words".utf8, to: "notes.txt")
+    try refuse(["--calibration", data.path], exitCode: 2, ["no recording"])
+  }
+
+  @Test("A text in the place of a recording, and one that is cut off")
+  func badRecordings() throws {
+    let text = try data.write("this is no recording, only words".utf8, to: "words.wav")
+    try refuse(["--calibration", text], exitCode: 2, ["words.wav"])
+    let short = try data.write(Static.wav(seconds: 1).prefix(30), to: "short.wav")
+    try refuse(["--calibration", short], exitCode: 2, ["short.wav"])
+    let empty = try data.write([], to: "empty.wav")
+    try refuse(["--calibration", empty], exitCode: 2, ["empty.wav"])
+  }
+
+  @Test("Archives with other names, other shapes, no arrays, or no archive at all")
+  func badArchives() throws {
+    func archive(_ name: String, _ bytes: [UInt8]) throws -> [String] {
+      ["--calibration", try data.write(bytes, to: name)]
+    }
+    try refuse(
+      archive("names.npz", Static.npz([("mel", [1, 80, 3000])])), exitCode: 2,
+      ["names.npz", "mel", "input_features"])
+    try refuse(
+      archive("shape.npz", Static.npz([("input_features", [1, 80, 100])])), exitCode: 2,
+      ["shape.npz", "input_features"])
+    try refuse(archive("none.npz", Static.npz([])), exitCode: 2, ["none.npz", "numpy.savez"])
+    try refuse(archive("text.npz", Array("words".utf8)), exitCode: 2, ["text.npz"])
+  }
+
+  @Test("Options of an NPU with a scheme that is none, and words and numbers that do not exist")
+  func options() throws {
+    let scheme = ["--scheme", "w8a16"]
+    for (option, value) in [
+      ("--calibration", "x"), ("--synthetic", "2"), ("--ranges", "r.json"), ("--observer", "mse"),
+      ("--kv", "s16"),
+      ("--percentile", "99"), ("--rounding", "nearest"), ("--keep-prepared", "p.onnx"), ("--dim", "a=1"),
+    ] {
+      try misuse(["--scheme", "dynamic-int8", option, value], option, "w8a16", "dynamic-int8")
+    }
+    try misuse(scheme + Self.clip + ["--percentile", "3"], "--percentile", "above 50")
+    try misuse(scheme + Self.clip + ["--percentile", "101"], "--percentile")
+    try misuse(scheme + Self.clip + ["--observer", "guess"], "--observer", "guess", "min-max")
+    try misuse(scheme + Self.clip + ["--kv", "u16"], "--kv", "u16", "s16")
+    try misuse(scheme + Self.clip + ["--rounding", "up"], "--rounding", "up", "nearest")
+    try misuse(scheme + Self.clip + ["--target", "abacus"], "--target", "abacus", "snapdragon-x-elite")
+    try misuse(scheme + Self.clip + ["--dim", "batch"], "--dim", "name=extent")
+    try misuse(scheme + Self.clip + ["--dim", "batch=0"], "--dim", "name=extent")
+    try misuse(scheme + Self.clip + ["--synthetic", "2"], "exclude each other")
+    try misuse(scheme + ["--synthetic", "0"], "--synthetic")
+    try misuse(["--scheme", "w4a16", "--block-size", "48"] + Self.clip, "48", "16, 32, 64")
+    try misuse(["--scheme", "w8a16", "--block-size", "32"] + Self.clip, "error: --block-size", "w4a16")
+    try misuse(["--scheme", "w2a2"], "error: --scheme 'w2a2' is unknown", "w8a16")
+  }
+
+  @Test("A damaged target and ranges that are no ranges")
+  func badFiles() throws {
+    let target = try data.write("{\"name\": \"mine\"}".utf8, to: "target.json")
+    try refuse(Self.clip + ["--target", target], exitCode: 2, ["target.json", "missing"])
+    let ranges = try data.write("[1, 2".utf8, to: "ranges.json")
+    try refuse(Self.clip + ["--ranges", ranges], exitCode: 2, ["ranges.json"])
+    try refuse(Self.clip + ["--ranges", data.path("no/such/ranges.json")], exitCode: 4, ["ranges.json"])
+    let plan = try data.write("{}".utf8, to: "plan.json")
+    try refuse(Self.clip + ["--plan", plan], exitCode: 2, ["plan.json", "missing"])
+  }
+
+  @Test("A dimension that nothing fixes is named with the remedy")
+  func openDimension() throws {
+    try refuse(
+      ["--synthetic", "1"], input: Quantized.layout("optimum/decoder_model.onnx"), exitCode: 64,
+      ["decoder_sequence_length", "--dim"])
+  }
+
+  @Test("A recording cannot calibrate a model that takes no spectrum")
+  func wrongModel() throws {
+    let path = try data.write(Quantized.small().bytes, to: "model.onnx")
+    try refuse(Self.clip, input: path, exitCode: 64, ["no mel spectrum", "'x'", ".npz"])
+  }
+
+  @Test("An operator that the target lacks stays float and is named; one that nothing computes is refused")
+  func operators() throws {
+    var model = HandMadeModel()
+    model.input("x", [4, 64])
+    model.initializer("w", [64, 32], floats: (0..<2048).map { Float(($0 * 37) % 201 - 100) / 640 })
+    model.node("MatMul", ["x", "w"], ["h"])
+    model.node("Erf", ["h"], ["y"])
+    model.output("y", [4, 32])
+    let path = try data.write(model.bytes, to: "erf.onnx")
+    let report = try Static.done(path, data.path("out.onnx"), ["--scheme", "w8a16", "--synthetic", "1"])
+    #expect(report.floatNodes.map { $0["operator"] } == ["Erf"])
+    #expect(report.floatNodes.first?["reason"]?.contains("Snapdragon X Elite") == true)
+
+    var odd = HandMadeModel()
+    odd.input("x", [4, 64])
+    odd.node("Confuse", ["x"], ["y"], domain: "my.own")
+    odd.output("y", [4, 64])
+    try refuse(
+      ["--synthetic", "1"], input: try data.write(odd.bytes, to: "odd.onnx"), exitCode: 3, ["Confuse"])
+  }
+
+  @Test("The model itself and its data are not written over")
+  func ownFiles() throws {
+    let path = try data.write(Data(contentsOf: URL(filePath: Self.small)), to: "model.onnx")
+    let before = try data.read("model.onnx")
+    let result = try Static.run(path, path, ["--scheme", "w8a16", "--quiet"] + Self.clip)
+    expectFailure(result, exitCode: 4, "model.onnx")
+    #expect(try data.read("model.onnx") == before)
+  }
+}

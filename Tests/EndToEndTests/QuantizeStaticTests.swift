@@ -1,0 +1,213 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What `compare_static.py` says about a model beside its float source.
+private struct StaticComparison: Decodable {
+  let error: String?
+  /// The worst output in dB.
+  let sqnr: Double?
+  /// Values without a fixed shape.
+  let open: [String]?
+  let operators: [String: Int]?
+  /// Types of inputs and outputs.
+  let types: [String]?
+  /// Types of QuantizeLinear with their counts.
+  let pairs: [String: Int]?
+
+  static func run(_ pairs: [[String]]) throws -> [StaticComparison] {
+    let text = try PythonOracle.output(
+      script: "compare_static.py", arguments: [Static.speech + "/en-linda-03.wav"],
+      stdin: [UInt8](JSONEncoder().encode(pairs)))
+    return try JSONDecoder().decode([StaticComparison].self, from: Data(text.utf8))
+  }
+}
+
+@Suite("whisperq quantize for an NPU", .serialized)
+struct QuantizeStaticTests {
+  private let out: TemporaryFolder
+  init() throws { out = try TemporaryFolder() }
+
+  /// The small export that most options are tried on, with one short clip.
+  private static let small = Quantized.layout("optimum/encoder_model.onnx")
+  private static let oneClip = ["--calibration", Static.speech + "/pt-m5-01.wav"]
+  private static let nearest = ["--scheme", "w8a16", "--rounding", "nearest"]
+
+  @Test("The demo encoder in each scheme: fixed shapes, valid, and close to float on another clip")
+  func schemes() throws {
+    // Measured on this clip, error-aware: 43.8, 36.4 and 30.8 dB; to nearest, w8a16: 42.1 dB.
+    let cases: [(options: [String], limit: Double, narrow: Int)] = [
+      (["--scheme", "w8a16"], 40, 12), (["--scheme", "w8a8", "--rounding", "nearest"], 33, 32),
+      (["--scheme", "w4a16"], 27.5, 12),
+      (["--scheme", "w8a16", "--rounding", "nearest", "--kv", "s16"], 40, 0),
+    ]
+    for (index, item) in cases.enumerated() {
+      let report = try Static.done(
+        Static.encoder, out.path("\(index).onnx"), item.options + Static.calibration)
+      #expect(report.scheme == item.options[1] && report.target == "snapdragon-x-elite")
+      #expect(report.clips == ["en-f4-02.wav", "pt-m5-01.wav"])
+      #expect(report.floatNodes.isEmpty && report.notes.isEmpty, "\(report.notes)")
+      #expect(Double(report.bytesAfter) < 0.42 * Double(report.bytesBefore))
+    }
+    let found = try StaticComparison.run(cases.indices.map { [Static.encoder, out.path("\($0).onnx")] })
+    for (item, answer) in zip(cases, found) {
+      let sqnr = try #require(answer.sqnr, "\(item.options): \(answer.error ?? "")")
+      #expect(sqnr >= item.limit, "\(item.options): \(sqnr) dB")
+      #expect(answer.open == [] && answer.types == ["tensor(float)"], "\(item.options)")
+      #expect(answer.pairs?["UINT8"] ?? 0 == item.narrow, "\(item.options): \(answer.pairs ?? [:])")
+      #expect(answer.pairs?["INT16"] ?? 0 == (item.narrow == 0 ? 12 : 0), "\(answer.pairs ?? [:])")
+    }
+    #expect(try out.names() == cases.indices.map { "\($0).onnx" })
+  }
+
+  @Test("Encoders of other exporters")
+  func layouts() throws {
+    // Random weights and one clip that is not the measured one: 27.6, 17.6 and 25.7 dB.
+    let limits = [
+      "dynamo/encoder_model.onnx": 24.0, "sherpa/small-encoder.onnx": 14, "aihub/HfWhisperEncoder.onnx": 22,
+    ]
+    let names = limits.keys.sorted()
+    for (index, name) in names.enumerated() {
+      let report = try Static.done(
+        Quantized.layout(name), out.path("\(index).onnx"), Self.nearest + Self.oneClip)
+      #expect(report.floatNodes.isEmpty, "\(name): \(report.floatNodes)")
+    }
+    let pairs = names.enumerated().map { [Quantized.layout($1), out.path("\($0).onnx")] }
+    for (name, answer) in zip(names, try StaticComparison.run(pairs)) {
+      let sqnr = try #require(answer.sqnr, "\(name): \(answer.error ?? "")")
+      #expect(sqnr >= limits[name] ?? 0, "\(name): \(sqnr) dB")
+      #expect(answer.open == [], "\(name)")
+    }
+  }
+
+  @Test("Ranges are kept, used again, and refused for another model")
+  func ranges() throws {
+    let options = Self.nearest + Self.oneClip + ["--ranges", out.path("ranges.json")]
+    let first = try Static.run(Self.small, out.path("a.onnx"), options)
+    #expect(first.exitCode == 0 && first.stdout.contains("calibrated  on 1 clip"), "\(first.stderr)")
+    #expect(!first.stdout.contains("earlier"))
+    let kept = try out.read("ranges.json")
+    let again = try Static.run(Self.small, out.path("b.onnx"), options)
+    #expect(again.exitCode == 0 && again.stdout.contains("1 of them earlier"), "\(again.stdout)")
+    #expect(try out.read("ranges.json") == kept && out.read("a.onnx") == out.read("b.onnx"))
+    // One more clip is added to what is there.
+    let more = try Static.run(
+      Self.small, out.path("c.onnx"), options + ["--calibration", Static.speech + "/pt-m5-13.wav"])
+    #expect(more.exitCode == 0, "\(more.stderr)")
+    #expect(more.stdout.contains("on 2 clips, 1 of them earlier"), "\(more.stdout)")
+    let other = try Static.run(Quantized.layout("dynamo/encoder_model.onnx"), out.path("d.onnx"), options)
+    expectFailure(other, exitCode: 2, "ranges.json", "belong to another model", "remove")
+    #expect(try !out.names().contains("d.onnx"))
+    try out.write("{\"version\": 9}".utf8, to: "ranges.json")
+    let odd = try Static.run(Self.small, out.path("d.onnx"), options)
+    expectFailure(odd, exitCode: 2, "ranges.json", "version 9")
+  }
+
+  @Test("The plan of --dry-run gives the same bytes as no plan, and is refused for another model")
+  func plan() throws {
+    for kv in [["--kv", "u8"], ["--kv", "s16"]] {
+      let options = Self.nearest + Self.oneClip + kv
+      try Static.done(Self.small, out.path("a.onnx"), options)
+      let plan = try WhisperQBinary.run(["quantize", Self.small, "--dry-run", "--json", "--quiet"] + options)
+      #expect(plan.exitCode == 0 && plan.stderr.isEmpty, "\(plan.stderr)")
+      try out.write(plan.stdoutBytes, to: "plan.json")
+      try Static.done(Self.small, out.path("b.onnx"), options + ["--plan", out.path("plan.json")])
+      #expect(try out.read("a.onnx") == out.read("b.onnx"), "\(kv)")
+    }
+    let plan = ["--plan", out.path("plan.json")]
+    let other = try Static.run(
+      Quantized.layout("dynamo/encoder_model.onnx"), out.path("c.onnx"), Self.nearest + Self.oneClip + plan)
+    expectFailure(other, exitCode: 2, "the plan names", "--dry-run --json")
+    let text = String(decoding: try out.read("plan.json"), as: UTF8.self)
+    try out.write(text.replacing("\"tensor\"", with: "\"tensr\"", maxReplacements: 1).utf8, to: "plan.json")
+    let odd = try Static.run(Self.small, out.path("c.onnx"), Self.nearest + Self.oneClip + plan)
+    expectFailure(odd, exitCode: 2, "plan.json", "unknown key 'tensr'")
+    #expect(try !out.names().contains("c.onnx"))
+  }
+
+  @Test("Every word of --observer, and --percentile alone, is taken")
+  func observers() throws {
+    let common = Self.nearest + Self.oneClip + ["--ranges", out.path("ranges.json")]
+    let variants = [
+      ["--observer", "min-max"], ["--observer", "percentile"], ["--percentile", "99"], ["--observer", "mse"],
+    ]
+    var seen: Set<[UInt8]> = []
+    for options in variants {
+      try Static.done(Self.small, out.path("a.onnx"), common + options)
+      seen.insert(try out.read("a.onnx"))
+    }
+    #expect(seen.count == variants.count, "each gives a model of its own")
+    // Entropy has nothing to say about 16 bits, and may choose the whole range of the others.
+    try Static.done(Self.small, out.path("a.onnx"), common + ["--observer", "entropy"])
+    // With one run, the average of the runs is that run.
+    try Static.done(Self.small, out.path("a.onnx"), common + ["--observer", "moving"])
+    #expect(seen.contains(try out.read("a.onnx")))
+  }
+
+  @Test("Arrays, long recordings, and made-up data, which is warned of")
+  func sources() throws {
+    let tone = try out.write(Static.wav(seconds: 34), to: "long.wav")
+    let long = try Static.done(Self.small, out.path("a.onnx"), Self.nearest + ["--calibration", tone])
+    #expect(long.clips == ["long.wav", "long.wav@30s"])
+
+    let npz = try out.write(
+      Static.npz([("input_features", [1, 80, 3000])]), to: "features.npz")
+    let arrays = try Static.done(Self.small, out.path("a.onnx"), Self.nearest + ["--calibration", npz])
+    #expect(arrays.clips == ["features.npz"] && arrays.notes.isEmpty)
+
+    let few = try TemporaryFolder()
+    try few.write(try out.read("features.npz"), to: "b.npz")
+    try few.write(Static.wav(seconds: 1), to: "a.wav")
+    try few.write("words".utf8, to: "c.txt")
+    let folder = try Static.done(Self.small, out.path("b.onnx"), Self.nearest + ["--calibration", few.path])
+    #expect(folder.clips == ["a.wav", "b.npz"])
+
+    let madeUp = try Static.run(Self.small, out.path("c.onnx"), Self.nearest + ["--synthetic", "2"])
+    #expect(madeUp.exitCode == 0 && madeUp.stderr.contains("last resort"), "\(madeUp.stderr)")
+    let again = try Static.run(Self.small, out.path("d.onnx"), Self.nearest + ["--synthetic", "2"])
+    #expect(try again.exitCode == 0 && out.read("c.onnx") == out.read("d.onnx"))
+  }
+
+  @Test("Excluded nodes stay float, and the report names them")
+  func excluded() throws {
+    let report = try Static.done(
+      Self.small, out.path("a.onnx"), Self.nearest + Self.oneClip + ["--exclude", "op:Softmax"])
+    #expect(report.floatNodes.count == 2 && report.floatNodes.allSatisfy { $0["operator"] == "Softmax" })
+    let answer = try StaticComparison.run([[Self.small, out.path("a.onnx")]])
+    let sqnr = try #require(answer[0].sqnr, "\(answer[0].error ?? "")")
+    #expect(sqnr >= 20, "\(sqnr) dB")
+  }
+
+  @Test("--keep-prepared writes the float model that was quantized")
+  func keepPrepared() throws {
+    try Static.done(
+      Self.small, out.path("a.onnx"),
+      Self.nearest + Self.oneClip + ["--keep-prepared", out.path("float.onnx")])
+    guard try out.names().contains("float.onnx") else {
+      try Test.cancel("--keep-prepared is not written yet")
+    }
+    let answer = try StaticComparison.run([[Self.small, out.path("float.onnx")]])
+    #expect(try #require(answer[0].sqnr, "\(answer[0].error ?? "")") >= 90)
+    #expect(answer[0].open == [])
+  }
+
+  @Test("On QNN's HTP backend every node of the demo encoder runs, close to the processor")
+  func onTheNPU() throws {
+    guard FileManager.default.fileExists(atPath: PackageRoot.path(".runtime/onnxruntime_qnn")) else {
+      try Test.cancel("needs ONNX Runtime and the QNN plugin in .runtime/: run scripts/fetch-runtime.sh")
+    }
+    try Static.done(
+      Static.encoder, out.path("a.onnx"), ["--scheme", "w8a16", "--rounding", "nearest"] + Static.calibration)
+    _ = try PythonOracle.output(
+      script: "whisper_features.py",
+      arguments: [Static.speech + "/en-linda-03.wav", "80", "input_features", out.path("features.npz")])
+    let result = try WhisperQBinary.run(
+      [
+        "validate", out.path("a.onnx"), "--reference", Static.encoder, "--ep", "qnn", "--require-npu",
+        "--json",
+        "--input", out.path("features.npz"), "--min-sqnr", "35",
+      ], workingFolder: PackageRoot.path, timeLimit: .seconds(300))
+    try #require(result.exitCode == 0, "\(result.stderr)\(result.stdout)")
+    #expect(result.stdout.contains("\"provider\": \"qnn\""), "\(result.stdout)")
+  }
+}
