@@ -2,6 +2,7 @@ import ByteIO
 import Calibration
 import FoundationEssentials
 import QuantPlan
+import Quantize
 
 /// What a command line says about quantizing for an NPU.
 public struct StaticChoices: Sendable {
@@ -16,6 +17,17 @@ public struct StaticChoices: Sendable {
   public var maximumTokenCount: Int?
   public var dimensions: [String] = []
   public var keptPreparedPath: String?
+  /// On or off: rotating, centring and scaling keys and values, and outputs in 8 bits.
+  public var equalize: String?
+  /// off, auto, or the power.
+  public var smooth: String?
+  public var biasCorrection: String?
+  public var stemBits: Int?
+  public var geluBits: Int?
+  public var wide: [String] = []
+  public var narrow: [String] = []
+  /// Percent.
+  public var narrowShare: Double?
 
   public init() {}
 
@@ -27,7 +39,10 @@ public struct StaticChoices: Sendable {
       ("--observer", observer != nil), ("--percentile", percentile != nil), ("--kv", keysAndValues != nil),
       ("--rounding", rounding != nil), ("--max-tokens", maximumTokenCount != nil),
       ("--dim", !dimensions.isEmpty),
-      ("--keep-prepared", keptPreparedPath != nil),
+      ("--keep-prepared", keptPreparedPath != nil), ("--equalize", equalize != nil),
+      ("--smooth", smooth != nil), ("--bias-correction", biasCorrection != nil),
+      ("--stem-bits", stemBits != nil), ("--gelu-bits", geluBits != nil), ("--wide", !wide.isEmpty),
+      ("--narrow", !narrow.isEmpty), ("--narrow-share", narrowShare != nil),
     ]
     return given.first { $0.1 }?.0
   }
@@ -37,7 +52,7 @@ public struct StaticChoices: Sendable {
     _ input: String, _ output: String, _ choices: QuantizeChoices
   ) throws(PipelineError) -> StaticRequest {
     let base = try choices.policy()
-    var policy = StaticPolicy(scheme: base.scheme, target: try target(named: target))
+    var policy = StaticPolicy(scheme: base.scheme, target: try Self.target(named: target))
     if let keysAndValues { policy.keysAndValues = try QuantizeChoices.word(keysAndValues, "--kv") }
     if let rounding { policy.rounding = try QuantizeChoices.word(rounding, "--rounding") }
     policy.exclude = choices.exclude
@@ -48,7 +63,12 @@ public struct StaticChoices: Sendable {
       let sizes = policy.target.blockSizes.map(String.init).joined(separator: ", ")
       throw PipelineError("\(policy.target.title) takes blocks of \(sizes), not of \(size)", .usage)
     }
+    if let stemBits { policy.isStemWide = try Self.bits(stemBits, "--stem-bits") == 16 }
+    if let geluBits { policy.areFunctionsNarrow = try Self.bits(geluBits, "--gelu-bits") == 8 }
+    if let biasCorrection { policy.correctsBias = try Self.isOn(biasCorrection, "--bias-correction") }
     var request = StaticRequest(inputPath: input, outputPath: output, policy: policy)
+    try equalize(&request)
+    try width(&request)
     if let observer { request.method = try QuantizeChoices.word(observer, "--observer") }
     if let percentile {
       guard percentile > 50, percentile <= 100 else {
@@ -81,7 +101,59 @@ public struct StaticChoices: Sendable {
     return request
   }
 
-  private func target(named name: String) throws(PipelineError) -> Target {
+  private func equalize(_ request: inout StaticRequest) throws(PipelineError) {
+    switch equalize {
+    case nil, "on": break
+    case "off": (request.equalizesAttention, request.equalizesOutputs) = (false, false)
+    case "attention": request.equalizesOutputs = false
+    case "outputs": request.equalizesAttention = false
+    case let other?:
+      throw PipelineError("--equalize takes on, off, attention or outputs, not '\(other)'", .usage)
+    }
+    switch smooth {
+    case nil, "off": break
+    case "auto": request.smoothing = .automatic
+    case let text?:
+      guard let power = Float(text), power >= 0, power <= 1 else {
+        throw PipelineError("--smooth takes off, auto or a number from 0 to 1, not '\(text)'", .usage)
+      }
+      request.smoothing = .power(power)
+    }
+  }
+
+  private func width(_ request: inout StaticRequest) throws(PipelineError) {
+    let isNarrow = request.policy.scheme == .w8a8
+    let given = [
+      ("--wide", !wide.isEmpty), ("--narrow", !narrow.isEmpty), ("--narrow-share", narrowShare != nil),
+    ]
+    if !isNarrow, let option = given.first(where: { $0.1 })?.0 {
+      throw PipelineError("\(option) is for w8a8, the scheme with 8-bit activations", .usage)
+    }
+    request.width.wide = wide
+    request.width.narrow = narrow
+    guard let narrowShare else { return }
+    guard narrowShare >= 0, narrowShare <= 100 else {
+      throw PipelineError("--narrow-share takes a percentage from 0 to 100", .usage)
+    }
+    request.width.narrowShare = narrowShare / 100
+  }
+
+  private static func bits(_ value: Int, _ option: String) throws(PipelineError) -> Int {
+    guard value == 8 || value == 16 else { throw PipelineError("\(option) takes 8 or 16", .usage) }
+    return value
+  }
+
+  private static func isOn(_ word: String, _ option: String) throws(PipelineError) -> Bool {
+    guard word == "on" || word == "off" else { throw PipelineError("\(option) takes on or off", .usage) }
+    return word == "on"
+  }
+
+  /// A target as JSON.
+  public static func targetText(named name: String) throws(PipelineError) -> String {
+    try SettingsFile.text(target(named: name))
+  }
+
+  private static func target(named name: String) throws(PipelineError) -> Target {
     if let known = Target.known.first(where: { $0.name == name.lowercased() }) { return known }
     guard kind(ofPath: name) == .file else {
       let names = Target.known.map(\.name).joined(separator: ", ")

@@ -7,6 +7,7 @@ import ONNXGraph
 import QuantPlan
 import Quantize
 import Tensors
+import Validation
 
 /// One prepared model on its way to integers.
 struct StaticJourney {
@@ -14,6 +15,10 @@ struct StaticJourney {
   let prepared: PreparedModel
   /// The prepared model, equalized as far as the request wants it.
   private(set) var graph: ModelGraph
+  /// The request's, with the layers that keep 16-bit activations.
+  private(set) var policy: StaticPolicy
+  /// The ranges of equalized outputs, by name.
+  private var clips: [String: ClosedRange<Float>] = [:]
   private var equalization = Equalization()
   private let threadCount: Int
 
@@ -21,6 +26,7 @@ struct StaticJourney {
     self.request = request
     self.prepared = prepared
     graph = prepared.graph
+    policy = request.policy
     threadCount = request.threadCount > 0 ? request.threadCount : Machine.threadCount
   }
 
@@ -30,31 +36,94 @@ struct StaticJourney {
     var seconds = 0.0
   }
 
-  /// Makes the float model easier to hold in few bits, without changing what it computes.
+  /// Makes the float model easier to hold in few bits, without changing what it computes, and chooses which layers
+  /// keep 16-bit activations.
+  ///
+  /// An edited plan belongs to a model that was equalized in the same way, so it is equalized again; which layers
+  /// keep 16 bits is then what the plan says.
   mutating func equalize(_ observer: WorkObserver) throws(PipelineError) {
-    let isWanted =
-      request.plan?.isAttentionEqualized
-      ?? (request.policy.keysAndValues == .u8 && request.equalizesAttention)
-    guard isWanted else { return }
-    if request.plan != nil, request.calibration == nil {
+    if request.plan?.isAttentionEqualized ?? false, request.calibration == nil {
       throw PipelineError(
         "this plan is for a model whose keys and values are equalized, which needs the data that it was made with; "
           + "give the same --calibration again", .usage)
     }
     let clock = ContinuousClock()
     let start = clock.now
-    equalization.attentionCount = AttentionEqualization.rotate(&graph)
-    let names = AttentionEqualization.observedValues(graph)
-    if names.isEmpty { return }
-    let wishes = ObservationWishes(Dictionary(uniqueKeysWithValues: names.map { ($0, Observation.channels) }))
+    defer { equalization.seconds = (clock.now - start) / .seconds(1) }
+    let isRotated =
+      request.plan?.isAttentionEqualized ?? (policy.keysAndValues == .u8 && request.equalizesAttention)
+    if isRotated { equalization.attentionCount = AttentionEqualization.rotate(&graph) }
+    let width = StaticWidth(graph, policy, request.width)
+    if let pattern = width.idlePattern {
+      throw PipelineError("no linear layer is named by '\(pattern)'", .usage)
+    }
+    var wishes = ObservationWishes()
+    if isRotated {
+      for name in AttentionEqualization.observedValues(graph) { wishes.add(.channels, of: name) }
+    }
+    if request.smoothing != .off {
+      for name in NormalizationSmoothing.observedValues(graph) { wishes.add(.channels, of: name) }
+    }
+    if policy.scheme == .w8a8 {
+      for layer in outputLayers(width.layers) { wishes.add(.channels, of: graph[layer.output].name) }
+      if width.isMeasured, request.plan == nil, !isDecoded {
+        for layer in width.candidates {
+          wishes.add(.range, of: graph[layer.input].name)
+          wishes.add(.channels, of: graph[layer.output].name)
+        }
+      }
+    }
+    if wishes.tensors.isEmpty { return }
     var first = try calibration(wishes)
     first.rangesPath = request.rangesPath.map { $0 + ".channels" }
-    let outcome = try CalibratePipeline.ranges(graph, first, observer: observer)
-    _ = AttentionEqualization.equalize(&graph) { name in
-      guard let channels = outcome.table.statistics[name]?.channels else { return nil }
-      return (channels.minima, channels.maxima)
+    let table = try CalibratePipeline.ranges(graph, first, observer: observer).table
+    func channels(_ name: String) -> (minima: [Float], maxima: [Float])? {
+      table.statistics[name]?.channels.map { ($0.minima, $0.maxima) }
     }
-    equalization.seconds = (clock.now - start) / .seconds(1)
+    if isRotated { _ = AttentionEqualization.equalize(&graph, channels: channels) }
+    if policy.scheme == .w8a8 {
+      try chooseWidth(width, table, first.data, channels)
+    }
+    let types = Dictionary(
+      StaticPlanner.linearLayers(graph, policy: policy).map { (graph[$0.input].name, $0.type) },
+      uniquingKeysWith: { first, _ in first })
+    _ = NormalizationSmoothing.smooth(
+      &graph, request.smoothing, channels: channels, levels: { (types[$0] ?? .u16).levels.count })
+    let layers = outputLayers(StaticPlanner.linearLayers(graph, policy: policy).filter { $0.type == .u8 })
+    clips = OutputEqualization.equalize(&graph, layers, channels: channels).ranges
+  }
+
+  private var isDecoded: Bool { if case .decoding? = request.calibration { true } else { false } }
+
+  /// The layers whose outputs are equalized when they have 8 bits.
+  private func outputLayers(_ layers: [PlannedLinear]) -> [PlannedLinear] {
+    guard request.equalizesOutputs else { return [] }
+    return layers.filter {
+      OutputEqualization.canEqualize($0, in: graph, heedsGelu: !policy.areFunctionsNarrow)
+    }
+  }
+
+  private mutating func chooseWidth(
+    _ width: StaticWidth, _ table: RangeTable, _ data: CalibrationData,
+    _ channels: (String) -> (minima: [Float], maxima: [Float])?
+  ) throws(PipelineError) {
+    if let plan = request.plan {
+      let wide = Set(plan.activations.filter { $0.type == .u16 }.map(\.tensor))
+      for layer in width.layers where wide.contains(graph[layer.output].name) {
+        let equalized = "\(graph[layer.output].name)_equalized"
+        if plan.activations.contains(where: { $0.tensor == equalized }) { continue }
+        policy.wideLinears[layer.label] = "16 bits in the plan"
+      }
+      return
+    }
+    policy.wideLinears.merge(width.given) { _, given in given }
+    // The steps of a decoder have no one run that stands for all.
+    guard width.isMeasured, data.decoding == nil else { return }
+    let chosen = try width.choose(
+      try data.feeds(at: 0, for: graph),
+      ranges: { name in table.statistics[name].map { $0.minimum...$0.maximum } }, channels: channels,
+      threadCount: threadCount)
+    policy.wideLinears.merge(chosen) { given, _ in given }
   }
 
   /// A plan with what was observed for it.
@@ -71,14 +140,16 @@ struct StaticJourney {
     if let plan = request.plan { return Planned(plan: plan, calibration: nil, seconds: 0) }
     let clock = ContinuousClock()
     let start = clock.now
-    let names = StaticPlanner.observedValues(graph, policy: request.policy)
+    let names = StaticPlanner.observedValues(graph, policy: policy)
     let wishes = ObservationWishes(Dictionary(uniqueKeysWithValues: names.map { ($0, Observation.range) }))
     let outcome = try CalibratePipeline.ranges(graph, try calibration(wishes), observer: observer)
     let seconds = (clock.now - start) / .seconds(1)
-    let (method, percentile) = (request.method, request.percentile)
+    let (method, percentile, clips) = (request.method, request.percentile, self.clips)
     do throws(StaticPlanError) {
-      var plan = try StaticPlanner.plan(graph, policy: request.policy) { name, type in
-        outcome.table.range(
+      var plan = try StaticPlanner.plan(graph, policy: policy) { name, type in
+        // Sizes and middles were made for exactly this range.
+        if let range = clips[name] { return range }
+        return outcome.table.range(
           of: name, method: method, percentile: percentile, levels: type.levels.count,
           symmetric: type.isSymmetric)
       }
@@ -92,7 +163,7 @@ struct StaticJourney {
   private func calibration(_ wishes: ObservationWishes) throws(PipelineError) -> CalibrationRequest {
     guard let source = request.calibration else {
       throw PipelineError(
-        "--scheme \(request.policy.scheme.rawValue) has fixed scales, which are found by running the model on "
+        "--scheme \(policy.scheme.rawValue) has fixed scales, which are found by running the model on "
           + "speech; name recordings with --calibration FOLDER (4 to 16 clips are enough)", .usage)
     }
     var result = CalibrationRequest(
@@ -125,6 +196,8 @@ struct StaticJourney {
     for value in graph[graph.root].nodes.flatMap({ graph[$0].outputs.compactMap { $0 } }) {
       text += " " + graph[value].name
     }
+    // What changes numbers without changing names.
+    text += " \(policy.keysAndValues == .u8 && request.equalizesAttention) \(request.smoothing)"
     return FileDigest.sha256(of: text)
   }
 
@@ -167,7 +240,8 @@ struct StaticJourney {
       outcomes: outcomes, passes: prepared.reports.map { ($0.name, $0.changeCount) },
       clips: planned.calibration?.table.clips.map(\.name) ?? [],
       reusedCount: planned.calibration?.reusedCount ?? 0,
-      findings: (planned.calibration?.notes ?? []) + rewritten.findings, prepareSeconds: prepared.seconds,
+      findings: (planned.calibration?.notes ?? []) + rewritten.findings,
+      places: Explanation.of(rewritten.graph, target: policy.target), prepareSeconds: prepared.seconds,
       calibrationSeconds: planned.seconds + gramSeconds + equalization.seconds,
       quantizeSeconds: (clock.now - start) / .seconds(1) - gramSeconds,
       peakMemoryByteCount: Machine.peakMemoryByteCount)

@@ -6,6 +6,7 @@ import ONNXGraph
 public import QuantPlan
 public import Quantize
 import Tensors
+public import Validation
 
 /// What `quantize` is asked to do for an NPU.
 public struct StaticRequest: Sendable {
@@ -23,6 +24,12 @@ public struct StaticRequest: Sendable {
   public var keptPreparedPath: String?
   /// Whether keys and values are rotated, centred and scaled before they become 8 bits.
   public var equalizesAttention = true
+  /// Whether channels of 8-bit outputs are brought to one size (w8a8).
+  public var equalizesOutputs = true
+  /// How far sizes of normalizations' channels move into the weights behind.
+  public var smoothing = Smoothing.off
+  /// Which linear layers of w8a8 keep 16-bit activations.
+  public var width = WidthRequest()
   /// An edited plan; it replaces policy and ranges.
   public var plan: StaticPlan?
   public var externalData: ExternalDataPolicy = .auto
@@ -49,6 +56,8 @@ public struct StaticReport: Sendable {
   /// Clips whose ranges were there already.
   public let reusedCount: Int
   public let findings: [String]
+  /// Where each node of the result will run.
+  public let places: [NodePlace]
   /// Of preparing, calibrating (ranges and Gram matrices), and the rest.
   public let prepareSeconds: Double
   public let calibrationSeconds: Double

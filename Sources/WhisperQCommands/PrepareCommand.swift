@@ -21,7 +21,7 @@ public struct PrepareCommand: ParsableCommand {
       EXAMPLES
         whisperq prepare encoder_model.onnx -o encoder_npu.onnx
         whisperq prepare models/whisper_demo_onnx -o npu --max-tokens 64
-        whisperq prepare decoder_model.onnx -o npu.onnx --static-kv
+        whisperq prepare decoder.onnx -o kv.onnx --static-kv
         whisperq prepare decoder.onnx -o npu.onnx --dim decoder_sequence_length=1
         whisperq prepare decoder.onnx -o out.onnx --dim input_ids.1=8 --json
 

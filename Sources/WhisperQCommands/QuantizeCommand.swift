@@ -17,6 +17,12 @@ public struct QuantizeCommand: ParsableCommand {
         weight-int4    4-bit weights in blocks, float activations. About 16 %
                        of the size.
         fp16           weights and activations in binary16. Half the size.
+      and for an NPU, with fixed shapes and fixed scales from --calibration:
+        w8a16          8-bit weights, 16-bit activations, keys and values u8.
+        w8a8           8-bit activations where linear layers tolerate them.
+        w4a16          4-bit weights in blocks, 16-bit activations.
+      A folder gives an encoder with the caches of cross-attention and a decoder with caches of fixed length \
+      (docs/npu.md).
 
       PATTERNS for --include and --exclude: '*' is any text, '?' one character; compared with node names, weight \
       names and operators. 'node:', 'weight:' or 'op:' in front limits one to these.
@@ -31,6 +37,7 @@ public struct QuantizeCommand: ParsableCommand {
         whisperq quantize model.onnx --output out.onnx --plan plan.json
         whisperq quantize --input_model in.onnx --output_model out.onnx
         whisperq quantize whisper_demo_encoder
+        whisperq quantize encoder.onnx -o npu.onnx --scheme w8a16 --calib speech
 
       MANIFEST
         The input may be the key of an entry in models/manifest.json (or in the
@@ -54,6 +61,11 @@ public struct QuantizeCommand: ParsableCommand {
             sqnr_db (null when nothing was lost, and for fp16), overflows,
             underflows
           notes
+        For an NPU: input, output, output_data, scheme, target, bytes_before,
+          bytes_after, clips, prepare_seconds, calibration_seconds,
+          quantize_seconds, peak_memory_bytes, float_nodes (node, operator,
+          reason), places (with --explain), notes; for a folder {"models":
+          [encoder, decoder], "carried_files": [...]}
         With --dry-run it is the plan that --plan takes, or for a folder
         {"models": [{"input": ..., "plan": ...}]}.
 
@@ -104,6 +116,7 @@ public struct QuantizeCommand: ParsableCommand {
   public init() {}
 
   public func validate() throws {
+    if npu.printTarget { return }
     guard (input == nil) != (inputModel == nil) else {
       throw ValidationError(
         input == nil
@@ -127,6 +140,10 @@ public struct QuantizeCommand: ParsableCommand {
   }
 
   public func run() throws {
+    if npu.printTarget {
+      try TerminalStream.standardOutput.write(StaticChoices.targetText(named: npu.target))
+      return
+    }
     let source = input ?? inputModel ?? ""
     let notes = Notes(verbosity: running.quiet ? .quiet : running.verbose ? .verbose : .normal)
     let rendering = QuantizeRendering(

@@ -41,6 +41,9 @@ struct StaticOptions: ParsableArguments {
     completion: .file(extensions: ["json"]))
   var target: String = "snapdragon-x-elite"
 
+  @Flag(help: "Print the target as JSON, to be changed and given to --target, and do nothing else.")
+  var printTarget = false
+
   @Option(
     help: "Type of keys and values: u8, or s16 (better, but slow to compile). (default: u8)",
     completion: .list(["u8", "s16"]))
@@ -74,6 +77,43 @@ struct StaticOptions: ParsableArguments {
     completion: .file())
   var keepPrepared: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Fold channel sizes into weights: on, off, attention (keys, values) or outputs (w8a8). (default: on)",
+      valueName: "what"),
+    completion: .list(["on", "off", "attention", "outputs"]))
+  var equalize: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "SmoothQuant into LayerNormalization: off, auto or a power from 0 to 1. (default: off)",
+      valueName: "power"))
+  var smooth: String?
+
+  @Option(
+    help: "Correct biases by what error-aware rounding takes from the means: on or off. (default: on)",
+    completion: .list(["on", "off"]))
+  var biasCorrection: String?
+
+  @Option(help: "Bits of the weights of convolutions: 16 or 8. (default: 16)")
+  var stemBits: Int?
+
+  @Option(help: "Bits of Gelu between 8-bit layers (w8a8): 16 or 8. (default: 16)")
+  var geluBits: Int?
+
+  @Option(help: ArgumentHelp("Linear layers that keep 16-bit activations in w8a8.", valueName: "pattern"))
+  var wide: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Linear layers that have 8-bit activations whatever it costs.", valueName: "pattern"))
+  var narrow: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Percent of the linear layers' multiplications with 8-bit activations, at least. (default: 80)",
+      valueName: "percent"))
+  var narrowShare: Double?
+
   @Flag(help: "Say of each node where it will run, on which rule, and what would move it.")
   var explain = false
 
@@ -90,6 +130,14 @@ struct StaticOptions: ParsableArguments {
     choices.maximumTokenCount = maxTokens
     choices.dimensions = dimensions
     choices.keptPreparedPath = keepPrepared
+    choices.equalize = equalize
+    choices.smooth = smooth
+    choices.biasCorrection = biasCorrection
+    choices.stemBits = stemBits
+    choices.geluBits = geluBits
+    choices.wide = wide
+    choices.narrow = narrow
+    choices.narrowShare = narrowShare
     return choices
   }
 }

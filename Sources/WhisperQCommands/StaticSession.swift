@@ -30,7 +30,7 @@ struct StaticSession {
     let report = try StaticPipeline.run(request, observer: observer)
     progress.finish()
     for finding in report.findings { notes.warning(Printable.name(finding)) }
-    try show(running.json ? StaticRendering.json(report).text() + "\n" : StaticRendering.text(report))
+    try show(running.json ? json(report).text() + "\n" : text(report))
   }
 
   /// Encoder and decoder of one Whisper.
@@ -57,11 +57,11 @@ struct StaticSession {
     for finding in report.notes + parts.flatMap(\.findings) { notes.warning(Printable.name(finding)) }
     guard running.json else {
       let carried = report.carried.map(Printable.name).joined(separator: ", ")
-      try show(parts.map(StaticRendering.text).joined(separator: "\n") + "carried along: \(carried)\n")
+      try show(parts.map(text).joined(separator: "\n") + "carried along: \(carried)\n")
       return
     }
     let document: JSONValue = [
-      "models": .array(parts.map(StaticRendering.json)),
+      "models": .array(parts.map(json)),
       "carried_files": .array(report.carried.map(JSONValue.string)),
     ]
     try show(document.text() + "\n")
@@ -75,6 +75,21 @@ struct StaticSession {
     request.prepare.threadCount = running.threads
     request.prepare.followsLinks = running.followLinks
     return request
+  }
+
+  private func text(_ report: StaticReport) -> String {
+    let text = StaticRendering.text(report)
+    guard npu.explain else { return text }
+    return text
+      + ExplainRendering.text(report.places, target: report.plan.target, isVerbose: running.verbose)
+  }
+
+  private func json(_ report: StaticReport) -> JSONValue {
+    guard npu.explain, case .object(var members) = StaticRendering.json(report) else {
+      return StaticRendering.json(report)
+    }
+    members["places"] = ExplainRendering.json(report.places)
+    return .object(members)
   }
 
   private func show(_ text: String) throws { try TerminalStream.standardOutput.write(text) }

@@ -73,8 +73,9 @@ extension StaticPlanner {
     switch (kind, index) {
     case (.linear, 1): plan.weights.append(linearWeight(entry, node, content))
     case (.linear, 2), (.convolution, 2), (.normalization, 2):
-      plan.weights.append(
-        entry(.bias, .s32, .channel, axis: 0, "bias at the product of the operands' scales"))
+      var bias = entry(.bias, .s32, .channel, axis: 0, "bias at the product of the operands' scales")
+      if kind == .linear, policy.correctsBias { bias.rounding = .errorAware }
+      plan.weights.append(bias)
     case (.convolution, 1):
       let type: IntegerType = policy.isStemWide ? .s16 : .s8
       var weight = entry(

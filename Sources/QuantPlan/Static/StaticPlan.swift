@@ -169,6 +169,7 @@ public struct StaticWeightEntry: Sendable, Codable, Equatable {
   public var axis: Int?
   public var blockSize: Int?
   public var range: RangeRule
+  /// Of a bias, `errorAware` is: corrected by what rounding its weight takes from the mean of each output.
   public var rounding: Rounding
   /// Given for tables and operands; weights find theirs, biases get the product of their operands'.
   public var parameters: ScaleAndZeroPoint?

@@ -39,7 +39,7 @@ public struct StaticPlanner {
     return planner.activations.filter { planner.fixedRange($0) == nil }.map { model[$0].name }
   }
 
-  private init(
+  init(
     _ model: ModelGraph, _ policy: StaticPolicy,
     _ ranges: @escaping (String, IntegerType) -> ClosedRange<Float>?
   ) {
@@ -105,8 +105,18 @@ public struct StaticPlanner {
     case .linear: return linearType(node).type
     case .product: return input == 0 ? .u16 : policy.keysAndValues.integerType
     case .movement, .integer, .foreign, nil: return nil
-    default: return .u16
+    default: return isNarrowFunction(node) ? .u8 : .u16
     }
+  }
+
+  /// Whether Gelu stays in 8 bits between two layers that have them.
+  func isNarrowFunction(_ node: NodeID) -> Bool {
+    guard policy.areFunctionsNarrow, kinds[node] == .elementwise, model[node].opType == "Gelu",
+      let producer = model[node].inputs.first.flatMap({ $0 }).flatMap({ model[$0].producer }),
+      kinds[producer] == .linear, linearType(producer).type == .u8,
+      let output = model[node].outputs.first ?? nil, model[output].graphOutputCount == 0
+    else { return false }
+    return model[output].uses.allSatisfy { kinds[$0.node] == .linear && linearType($0.node).type == .u8 }
   }
 
   /// The type in which a value is given.
@@ -117,7 +127,7 @@ public struct StaticPlanner {
       return groupTypes[groups.representative(value)] ?? directType(value)
     }
     if kinds[producer] == .linear { return linearType(producer).type }
-    return .u16
+    return isNarrowFunction(producer) ? .u8 : .u16
   }
 
   /// The type that all computing users of a value want, when they agree.

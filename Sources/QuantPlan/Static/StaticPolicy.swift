@@ -19,6 +19,10 @@ public struct StaticPolicy: Sendable, Equatable {
   public var blockSize: Int? = 32
   /// Linear layers by node or weight that keep 16-bit activations in w8a8, with the reason.
   public var wideLinears: [String: String] = [:]
+  /// Gelu between two layers with 8-bit activations computes in 8 bits too.
+  public var areFunctionsNarrow = false
+  /// What rounding a weight takes from the mean of each output goes into the bias.
+  public var correctsBias = true
   /// Nodes, weights or operators that stay in floating point.
   public var exclude: [String] = []
 

@@ -91,7 +91,10 @@ struct RoundedExecution: JobExecution {
     }
     let scales = stored(rounded.scales, weight)
     if let place = job.scales { try output.write(place, unsafe scales.span.bytes, at: 0) }
-    for bias in job.biases { try bias.write(weightScales: scales, correction: correction, into: output) }
+    for bias in job.biases {
+      try bias.write(
+        weightScales: scales, correction: bias.isCorrected ? correction : nil, into: output)
+    }
   }
 
   /// Scales in the order of the file: [blocks, N] beside [K, N], [N, blocks] beside [N, K].

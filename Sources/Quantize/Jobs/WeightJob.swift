@@ -95,6 +95,8 @@ public struct BiasPromise: Sendable {
   public let inputScale: Float
   public let values: PayloadID
   public let scales: PayloadID
+  /// Whether what rounding the weight takes from the mean of each output is added.
+  public let isCorrected: Bool
 }
 
 /// What became of one weight.

@@ -328,7 +328,9 @@ extension GraphRewriter {
     let scale = promisedConstant("\(entry.weight)_scale", .float32, [count], in: graph)
     let zeroPoint = zeros("\(entry.weight)_zero_point", .int32, [count], in: graph)
     jobs[job].biases.append(
-      BiasPromise(content: content, inputScale: inputScale, values: values.payload, scales: scale.payload))
+      BiasPromise(
+        content: content, inputScale: inputScale, values: values.payload, scales: scale.payload,
+        isCorrected: entry.rounding == .errorAware))
     return dequantized(entry, [values.value, scale.value, zeroPoint], in: graph)
   }
 
