@@ -1,10 +1,9 @@
 import ONNXFile
 import ONNXGraph
 import QuantPlan
+import Quantize
 import Tensors
 import Testing
-
-@testable import Quantize
 
 /// A layer of 3 inputs and 3 outputs behind a normalization, in front of an Add or a Gelu.
 private func sketch(user: String, isTransposed: Bool = false) throws -> ModelGraph {

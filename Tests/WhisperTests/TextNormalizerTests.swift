@@ -39,7 +39,10 @@ struct NormalizerSamples {
       }
       line += pick([" ", " ", " ", " ", " ", " ", "", "-", ", ", ". ", "  "])
     }
-    return Int.random(in: 0..<4, using: &samples.random) == 0 ? line.uppercased() : line
+    guard Int.random(in: 0..<4, using: &samples.random) == 0 else { return line }
+    // An old letter may have got its capital in a Unicode that the published normalizer's Python does not know.
+    let capitals = line.uppercased()
+    return capitals.unicodeScalars.allSatisfy({ ($0.properties.age?.major ?? 99) <= 13 }) ? capitals : line
   }
 
   private mutating func pick(_ list: [String]) -> String {

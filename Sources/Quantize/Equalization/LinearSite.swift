@@ -1,21 +1,21 @@
 import Kernels
 import ONNXFile
-import ONNXGraph
+package import ONNXGraph
 import Tensors
 
 /// A linear layer of a prepared model as a matrix that can be changed.
-struct LinearSite {
-  let node: NodeID
-  let weight: ValueID
+package struct LinearSite {
+  package let node: NodeID
+  package let weight: ValueID
   /// Nil when the layer has no bias.
-  let bias: ValueID?
+  package let bias: ValueID?
   /// Whether the weight is [N, K].
-  let isTransposed: Bool
-  let inputCount: Int
-  let outputCount: Int
+  package let isTransposed: Bool
+  package let inputCount: Int
+  package let outputCount: Int
 
   /// Nil for anything but a Gemm or MatMul with a float32 matrix that nothing else takes.
-  init?(_ node: NodeID, in model: ModelGraph) {
+  package init?(_ node: NodeID, in model: ModelGraph) {
     let record = model[node]
     guard ["Gemm", "MatMul"].contains(record.opType), record.domain.isEmpty, record.inputs.count > 1,
       let weight = record.inputs[1], model[weight].uses.count == 1, model[weight].graphOutputCount == 0,
@@ -40,13 +40,13 @@ struct LinearSite {
 }
 
 /// The numbers of a linear layer in memory: W as [K, N], b as [N].
-struct LinearValues {
-  var weight: [Float]
-  var bias: [Float]
-  let inputCount: Int
-  let outputCount: Int
+package struct LinearValues {
+  package var weight: [Float]
+  package var bias: [Float]
+  package let inputCount: Int
+  package let outputCount: Int
 
-  init(_ site: LinearSite, in model: ModelGraph) {
+  package init(_ site: LinearSite, in model: ModelGraph) {
     (inputCount, outputCount) = (site.inputCount, site.outputCount)
     let stored = Self.floats(model.constantContent(of: site.weight))
     if site.isTransposed {
@@ -64,7 +64,7 @@ struct LinearValues {
     bias = site.bias.map { Self.floats(model.constantContent(of: $0)) } ?? zeros
   }
 
-  static func floats(_ content: TensorContent?) -> [Float] {
+  package static func floats(_ content: TensorContent?) -> [Float] {
     guard let content else { return [] }
     var values: [Float] = []
     values.reserveCapacity(content.shape.elementCount)
@@ -75,7 +75,7 @@ struct LinearValues {
   }
 
   /// Multiplies output channel n by `factors[n]`.
-  mutating func scaleOutputs(_ factors: [Float]) {
+  package mutating func scaleOutputs(_ factors: [Float]) {
     for input in 0..<inputCount {
       for output in 0..<outputCount { weight[input * outputCount + output] *= factors[output] }
     }
@@ -83,21 +83,21 @@ struct LinearValues {
   }
 
   /// Multiplies what comes from input channel k by `factors[k]`.
-  mutating func scaleInputs(_ factors: [Float]) {
+  package mutating func scaleInputs(_ factors: [Float]) {
     for input in 0..<inputCount {
       for output in 0..<outputCount { weight[input * outputCount + output] *= factors[input] }
     }
   }
 
   /// Adds to the bias what a constant `shift` of the inputs gives.
-  mutating func absorbInputs(_ shift: [Float]) {
+  package mutating func absorbInputs(_ shift: [Float]) {
     for input in 0..<inputCount where shift[input] != 0 {
       for output in 0..<outputCount { bias[output] += shift[input] * weight[input * outputCount + output] }
     }
   }
 
   /// Rotates each head of the output by the Hadamard matrix of its width, over the square root of that.
-  mutating func rotateOutputs(headWidth: Int) {
+  package mutating func rotateOutputs(headWidth: Int) {
     for input in 0..<inputCount {
       Hadamard.rotate(&weight, from: input * outputCount, outputCount, headWidth)
     }
@@ -105,7 +105,7 @@ struct LinearValues {
   }
 
   /// Undoes such a rotation of the inputs; the matrix is its own inverse.
-  mutating func rotateInputs(headWidth: Int) {
+  package mutating func rotateInputs(headWidth: Int) {
     for head in stride(from: 0, to: inputCount, by: headWidth) {
       Hadamard.rotateRows(&weight, from: head, headWidth, columnCount: outputCount)
     }

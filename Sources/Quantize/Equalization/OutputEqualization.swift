@@ -67,12 +67,12 @@ public struct OutputEqualization: Sendable {
   }
 
   /// The size of each channel, and the range of all channels when it is taken out.
-  struct Condition {
+  package struct Condition {
     /// Whole levels of a 16-bit number with one scale, so that quantizing them changes nothing.
-    let sizes: [Float]
-    let range: ClosedRange<Float>
+    package let sizes: [Float]
+    package let range: ClosedRange<Float>
 
-    init(_ seen: (minima: [Float], maxima: [Float]), isGelu: Bool) {
+    package init(_ seen: (minima: [Float], maxima: [Float]), isGelu: Bool) {
       let floor = isGelu ? OutputEqualization.geluFloor : -Float.infinity
       // A channel that is all below the floor still has a size.
       let low = seen.minima.map { max($0, floor) }
