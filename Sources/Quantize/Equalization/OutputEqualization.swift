@@ -6,9 +6,10 @@ import Tensors
 /// Lets 8 bits hold the output of a linear layer whose channels differ in size.
 ///
 /// The layer gives z = y / r, a size r for each channel, inside its weight and bias; z is held in 8 bits with one
-/// scale; behind it a Mul by r, in 16 bits, gives y back. In float nothing changes. In front of Gelu, what lies so far
-/// below zero that Gelu makes nothing of it does not count for the sizes. Centring the channels as well was measured
-/// and gave nothing.
+/// scale; behind it a Mul by r, in 16 bits, gives y back. In float nothing changes. In front of Gelu, half of what lies
+/// so far below zero that Gelu makes nothing of it counts for the sizes: none would clip other speech, whose positive
+/// values are larger than those of a few clips (on tiny.en 36 dB against 51). Centring the channels as well was
+/// measured and gave nothing.
 public struct OutputEqualization: Sendable {
   /// Gelu of anything below gives less than 0.001.
   static let geluFloor: Float = -3.5
@@ -73,9 +74,8 @@ public struct OutputEqualization: Sendable {
     package let range: ClosedRange<Float>
 
     package init(_ seen: (minima: [Float], maxima: [Float]), isGelu: Bool) {
-      let floor = isGelu ? OutputEqualization.geluFloor : -Float.infinity
+      let low = isGelu ? seen.minima.map { max($0, min($0 / 2, OutputEqualization.geluFloor)) } : seen.minima
       // A channel that is all below the floor still has a size.
-      let low = seen.minima.map { max($0, floor) }
       let high = zip(seen.maxima, low).map { max($0, $1) }
       let raw = zip(low, high).map { max(abs($0), abs($1)) }
       let largest = raw.max() ?? 0
