@@ -70,8 +70,13 @@ public enum SpeechPairPipeline {
       decoder.rangesPath = named(path, "decoder")
     }
     if let path = settings.keptPreparedPath {
-      encoder.keptPreparedPath = joined(path, fileName(of: pair.encoderOutput))
-      decoder.keptPreparedPath = joined(path, fileName(of: pair.decoderOutput))
+      // In the same places below their folder as the results, so that the one folder is a reference of the other.
+      let encoderPath = joined(path, pair.relative(pair.encoderOutput))
+      let decoderPath = joined(path, pair.relative(pair.decoderOutput))
+      (encoder.keptPreparedPath, decoder.keptPreparedPath) = (encoderPath, decoderPath)
+      do {
+        for kept in [encoderPath, decoderPath] { try makeFolders(folder(of: kept)) }
+      } catch { throw PipelineError(error) }
     }
     if case .files(let paths)? = settings.calibration {
       let prepared = try PreparePipeline.prepare(encoder.inputPath, encoder.prepare)
@@ -168,6 +173,9 @@ private struct Pair {
     }
     return joined(joined(target, folder(of: relative)), name)
   }
+
+  /// A result's place below the folder of the results.
+  func relative(_ output: String) -> String { String(output.dropFirst(target.count).drop { $0 == "/" }) }
 
   /// Copies what is no model: tokenizer and settings.
   func carry() throws(PipelineError) -> [String] {
