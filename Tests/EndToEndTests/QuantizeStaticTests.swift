@@ -36,10 +36,11 @@ struct QuantizeStaticTests {
   @Test("The demo encoder in each scheme: fixed shapes, valid, and close to float on another clip")
   func schemes() throws {
     // Measured on this clip, error-aware: 43.8, 36.4 and 30.8 dB; to nearest, w8a16: 42.1 dB.
-    let cases: [(options: [String], limit: Double, narrow: Int)] = [
-      (["--scheme", "w8a16"], 40, 12), (["--scheme", "w8a8", "--rounding", "nearest"], 33, 32),
-      (["--scheme", "w4a16"], 27.5, 12),
-      (["--scheme", "w8a16", "--rounding", "nearest", "--kv", "s16"], 40, 0),
+    // Which layers keep 16 bits in w8a8 is measured, so their number is not fixed.
+    let cases: [(options: [String], limit: Double, narrow: ClosedRange<Int>)] = [
+      (["--scheme", "w8a16"], 40, 12...12),
+      (["--scheme", "w8a8", "--rounding", "nearest"], 33, 24...32), (["--scheme", "w4a16"], 27.5, 12...12),
+      (["--scheme", "w8a16", "--rounding", "nearest", "--kv", "s16"], 40, 0...0),
     ]
     for (index, item) in cases.enumerated() {
       let report = try Static.done(
@@ -54,8 +55,9 @@ struct QuantizeStaticTests {
       let sqnr = try #require(answer.sqnr, "\(item.options): \(answer.error ?? "")")
       #expect(sqnr >= item.limit, "\(item.options): \(sqnr) dB")
       #expect(answer.open == [] && answer.types == ["tensor(float)"], "\(item.options)")
-      #expect(answer.pairs?["UINT8"] ?? 0 == item.narrow, "\(item.options): \(answer.pairs ?? [:])")
-      #expect(answer.pairs?["INT16"] ?? 0 == (item.narrow == 0 ? 12 : 0), "\(answer.pairs ?? [:])")
+      let narrow = answer.pairs?["UINT8"] ?? 0
+      #expect(item.narrow.contains(narrow), "\(item.options): \(answer.pairs ?? [:])")
+      #expect(answer.pairs?["INT16"] ?? 0 == (narrow == 0 ? 12 : 0), "\(answer.pairs ?? [:])")
     }
     #expect(try out.names() == cases.indices.map { "\($0).onnx" })
   }
