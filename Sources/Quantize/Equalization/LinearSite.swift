@@ -64,7 +64,7 @@ package struct LinearValues {
     bias = site.bias.map { Self.floats(model.constantContent(of: $0)) } ?? zeros
   }
 
-  package static func floats(_ content: TensorContent?) -> [Float] {
+  static func floats(_ content: TensorContent?) -> [Float] {
     guard let content else { return [] }
     var values: [Float] = []
     values.reserveCapacity(content.shape.elementCount)
