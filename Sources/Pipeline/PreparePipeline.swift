@@ -25,7 +25,7 @@ public enum PreparePipeline {
     _ inputPath: String, for outputPath: String, _ options: PrepareOptions
   ) throws(PipelineError) -> PreparedModel {
     let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
-    try refuseOverwriting(source, inputPath, outputPath)
+    try QuantizePipeline.refuseOverwriting(source, inputPath, outputPath)
     return try prepare(source, inputPath, options)
   }
 
@@ -50,7 +50,7 @@ public enum PreparePipeline {
     _ options: PrepareOptions = PrepareOptions(), observer: WorkObserver = WorkObserver()
   ) throws(PipelineError) -> PrepareReport {
     let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
-    try refuseOverwriting(source, inputPath, outputPath)
+    try QuantizePipeline.refuseOverwriting(source, inputPath, outputPath)
     let prepared = try prepare(source, inputPath, options)
     let output: ModelOutput
     do {
@@ -164,20 +164,6 @@ public enum PreparePipeline {
         graph = try ModelGraph.lift(model, external: ExternalDataFiles(modelPath: graph.path))
       } catch { throw PassError(.graph(error.message), path: graph.path) }
       reports.append(PassReport(name: "choose-branches", changeCount: count))
-    }
-  }
-
-  /// Neither output file may be one of the files that are read.
-  private static func refuseOverwriting(
-    _ source: QuantizePipeline.Source, _ inputPath: String, _ outputPath: String
-  ) throws(PipelineError) {
-    let dataPath = joined(folder(of: outputPath), ModelOutput.dataFileName(forModel: outputPath))
-    let inputs = [inputPath] + source.external.opened.map { joined(folder(of: inputPath), $0.location) }
-    for target in [outputPath, dataPath] {
-      guard let id = identity(ofPath: target) else { continue }
-      for input in inputs where identity(ofPath: input) == id {
-        throw PipelineError(ByteIOError(.sameFile(as: input), path: target))
-      }
     }
   }
 }

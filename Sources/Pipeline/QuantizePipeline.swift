@@ -73,7 +73,7 @@ public enum QuantizePipeline {
     let clock = ContinuousClock()
     let start = clock.now
     let source = try open(request)
-    try refuseOverwriting(source, request)
+    try refuseOverwriting(source, request.inputPath, request.outputPath)
     let plan = request.plan ?? Planner.plan(source.graph, policy: request.policy)
     if !request.allowsUnchanged, plan.entries.allSatisfy({ $0.treatment == nil }) {
       throw PipelineError(NothingToDo.sentence(request.inputPath, plan, source.graph), .unsupported)
@@ -168,12 +168,12 @@ public enum QuantizePipeline {
   }
 
   /// Neither output file may be one of the files that are read.
-  private static func refuseOverwriting(_ source: Source, _ request: QuantizeRequest) throws(PipelineError) {
-    let dataPath = joined(
-      folder(of: request.outputPath), ModelOutput.dataFileName(forModel: request.outputPath))
-    let inputs =
-      [request.inputPath] + source.external.opened.map { joined(folder(of: request.inputPath), $0.location) }
-    for target in [request.outputPath, dataPath] {
+  static func refuseOverwriting(
+    _ source: Source, _ inputPath: String, _ outputPath: String
+  ) throws(PipelineError) {
+    let dataPath = joined(folder(of: outputPath), ModelOutput.dataFileName(forModel: outputPath))
+    let inputs = [inputPath] + source.external.opened.map { joined(folder(of: inputPath), $0.location) }
+    for target in [outputPath, dataPath] {
       guard let id = identity(ofPath: target) else { continue }
       for input in inputs where identity(ofPath: input) == id {
         throw PipelineError(ByteIOError(.sameFile(as: input), path: target))

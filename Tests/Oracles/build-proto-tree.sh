@@ -22,10 +22,13 @@ if [ -x "$program" ] && [ "$program" -nt "$schema" ] && [ "$program" -nt "$root/
   echo "$program"
   exit 0
 fi
-work=$(mktemp -d "$root/.oracle/build.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# Before the folder is made, so that no signal in between leaves it behind.
+work=
+trap 'test -z "$work" || rm -rf "$work"' EXIT
 # A signal ends the script through EXIT, too; plain sh would skip it.
 trap 'exit 1' HUP INT TERM
+work=$root/.oracle/build.$$
+mkdir "$work"
 protoc-c --proto_path="$(dirname "$schema")" --c_out="$work" onnx-ml.proto
 cc -std=c11 -O2 -Wall -Wextra -Werror -I"$work" -o "$work/proto-tree" \
   "$root/Tests/Oracles/proto_tree.c" "$work/onnx-ml.pb-c.c" -lprotobuf-c

@@ -37,13 +37,13 @@ struct StaticGraphDraft {
 
   mutating func input(_ name: String, _ type: ElementType, _ shape: [Int]) -> String {
     taken.insert(name)
-    graph.input.append(Self.info(name, type, shape))
+    graph.input.append(ValueInfoProto(tensor: name, type, shape))
     return name
   }
 
   /// Declares a value that a node made with `node(.., isOutput: true)` as an output.
   mutating func output(_ name: String, _ type: ElementType, _ shape: [Int]) {
-    graph.output.append(Self.info(name, type, shape))
+    graph.output.append(ValueInfoProto(tensor: name, type, shape))
   }
 
   mutating func removeOutputs(where isGone: (String) -> Bool) {
@@ -91,7 +91,7 @@ struct StaticGraphDraft {
     node.output = [name]
     node.attribute = attributes
     graph.node.append(node)
-    graph.valueInfo.append(Self.info(name, .float32, dimensions))
+    graph.valueInfo.append(ValueInfoProto(tensor: name, .float32, dimensions))
     return name
   }
 
@@ -187,23 +187,5 @@ struct StaticGraphDraft {
     let graphs = node.attribute.flatMap { $0.graphs + [$0.g?.value].compactMap { $0 } }
     return node.input
       + graphs.flatMap { $0.node.flatMap(taken) + $0.output.compactMap(\.name) }
-  }
-
-  private static func info(_ name: String, _ type: ElementType, _ shape: [Int]) -> ValueInfoProto {
-    var tensor = TypeProto.TensorType()
-    tensor.elemType = type.rawValue
-    var extents = TensorShapeProto()
-    extents.dim = shape.map { extent in
-      var dimension = TensorShapeProto.Dimension()
-      dimension.value = .value(Int64(extent))
-      return dimension
-    }
-    tensor.shape = extents
-    var type = TypeProto()
-    type.value = .tensor(tensor)
-    var info = ValueInfoProto()
-    info.name = name
-    info.type = type
-    return info
   }
 }
