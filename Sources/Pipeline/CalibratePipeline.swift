@@ -104,6 +104,25 @@ public enum CalibratePipeline {
     }
   }
 
+  /// The inputs of runs that stand for all: the first window of the first recording, or a few of its decoder's steps.
+  static func sampleRuns(
+    _ graph: ModelGraph, _ data: CalibrationData, threadCount: Int
+  ) throws(PipelineError) -> [[String: TensorContent]] {
+    guard case .decoding(let path)? = data.items.first?.kind, let decoding = data.decoding else {
+      return [try data.feeds(at: 0, for: graph)]
+    }
+    do {
+      let session = try CPUBackend.session(graph, options: CPUBackend.Options(threadCount: threadCount))
+      return try decoding.sampleSteps(path, decoder: graph, session)
+    } catch let error as BackendError {
+      throw PipelineError(error.message, ExitStatus(error.reason))
+    } catch let error as PipelineError {
+      throw error
+    } catch {
+      throw PipelineError("\(path): \(error)", .internal)
+    }
+  }
+
   /// The ranges of earlier runs that count, and what to say about them.
   private static func known(
     _ request: CalibrationRequest, _ wishes: ObservationWishes

@@ -37,9 +37,24 @@ public final class DecodingCalibration: @unchecked Sendable {
   func run(
     _ path: String, decoder: ModelGraph, _ session: CPUSession, _ calibrator: Calibrator
   ) throws(PipelineError) {
-    let clip = try AudioFiles.read(path)
     let observed = ObservingSession(session, calibrator)
     observed.clip = path
+    try transcribe(path, decoder: decoder, by: observed)
+  }
+
+  /// The inputs of a few steps of one recording: the 4th, the 16th, the 64th and so on, or of the last one.
+  func sampleSteps(
+    _ path: String, decoder: ModelGraph, _ session: CPUSession
+  ) throws(PipelineError) -> [[String: TensorContent]] {
+    let samples = StepSamples(session)
+    try transcribe(path, decoder: decoder, by: samples)
+    return samples.kept.isEmpty ? [samples.last] : samples.kept
+  }
+
+  private func transcribe(
+    _ path: String, decoder: ModelGraph, by session: any ModelSession
+  ) throws(PipelineError) {
+    let clip = try AudioFiles.read(path)
     let description = WhisperModelDescription.recognise(decoder)
     let files = [
       SpeechFile(
@@ -51,7 +66,7 @@ public final class DecodingCalibration: @unchecked Sendable {
     do {
       let model = try SpeechModel(try SpeechPlan(files)) { file in
         file.description.part == .encoder
-          ? encoder : SpeechPart(name: file.name, description: file.description, session: observed)
+          ? encoder : SpeechPart(name: file.name, description: file.description, session: session)
       }
       _ = try Transcriber(model, tokenizer, settings).transcribe(clip.samples, options)
     } catch let error as DecodingError {
@@ -59,5 +74,32 @@ public final class DecodingCalibration: @unchecked Sendable {
     } catch {
       throw PipelineError("\(path): \(error)", .internal)
     }
+  }
+}
+
+/// Keeps the inputs of some of a decoder's steps; few, for each holds all caches.
+private final class StepSamples: ModelSession {
+  private(set) var kept: [[String: TensorContent]] = []
+  private(set) var last: [String: TensorContent] = [:]
+  private var stepCount = 0
+  private var nextKept = 4
+  private let session: any ModelSession
+
+  init(_ session: any ModelSession) { self.session = session }
+
+  var inputs: [TensorSignature] { session.inputs }
+  var outputs: [TensorSignature] { session.outputs }
+  var placement: Placement { session.placement }
+
+  func run(
+    _ feeds: [String: TensorContent], outputs: [String]
+  ) throws(BackendError) -> [String: TensorContent] {
+    stepCount += 1
+    last = feeds
+    if stepCount == nextKept {
+      kept.append(feeds)
+      nextKept *= 4
+    }
+    return try session.run(feeds, outputs: outputs)
   }
 }

@@ -66,7 +66,7 @@ struct StaticJourney {
     }
     if policy.scheme == .w8a8 {
       for layer in outputLayers(width.layers) { wishes.add(.channels, of: graph[layer.output].name) }
-      if width.isMeasured, request.plan == nil, !isDecoded {
+      if width.isMeasured, request.plan == nil {
         for layer in width.candidates {
           wishes.add(.range, of: graph[layer.input].name)
           wishes.add(.channels, of: graph[layer.output].name)
@@ -93,8 +93,6 @@ struct StaticJourney {
     clips = OutputEqualization.equalize(&graph, layers, channels: channels).ranges
   }
 
-  private var isDecoded: Bool { if case .decoding? = request.calibration { true } else { false } }
-
   /// The layers whose outputs are equalized when they have 8 bits.
   private func outputLayers(_ layers: [PlannedLinear]) -> [PlannedLinear] {
     guard request.equalizesOutputs else { return [] }
@@ -117,10 +115,9 @@ struct StaticJourney {
       return
     }
     policy.wideLinears.merge(width.given) { _, given in given }
-    // The steps of a decoder have no one run that stands for all.
-    guard width.isMeasured, data.decoding == nil else { return }
+    guard width.isMeasured else { return }
     let chosen = try width.choose(
-      try data.feeds(at: 0, for: graph),
+      try CalibratePipeline.sampleRuns(graph, data, threadCount: threadCount),
       ranges: { name in table.statistics[name].map { $0.minimum...$0.maximum } }, channels: channels,
       threadCount: threadCount)
     policy.wideLinears.merge(chosen) { given, _ in given }

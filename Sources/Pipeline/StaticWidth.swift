@@ -16,12 +16,14 @@ public struct WidthRequest: Sendable {
   /// Patterns of layers that have 8 bits, whatever it costs.
   public var narrow: [String] = []
   /// The part of the linear layers' multiplications that has 8-bit activations at least; 1 widens nothing by itself.
+  /// Layers whose results must have 16 bits do not count.
   public var narrowShare = 0.8
 
   public init() {}
 }
 
-/// Chooses the layers whose inputs 8 bits hold worst, by what they do to the model's outputs on one clip.
+/// Chooses the layers whose inputs 8 bits hold worst, by what they do to the model's outputs on one clip: one window
+/// of an encoder, a few steps of a decoder.
 ///
 /// Candidates are the layers behind and in front of an elementwise function (fc2 and fc1 around Gelu). Each is
 /// measured alone, or, when they are more than sixteen, with neighbours of the same kind, so that a model takes
@@ -73,11 +75,14 @@ struct StaticWidth {
     }
   }
 
-  /// Multiplications that may have 16 bits besides those that must.
+  /// Multiplications that may have 16 bits besides those that are asked for.
+  ///
+  /// Layers that have 16 bits by their nature, such as that of the logits, do not count.
   var allowance: Double {
-    let isWide = self.isWide
-    let total = layers.reduce(0.0) { $0 + Double($1.multiplicationCount) }
-    let used = layers.filter(isWide).reduce(0.0) { $0 + Double($1.multiplicationCount) }
+    let given = self.given
+    let free = layers.filter { $0.type != .u16 || given[$0.label] != nil }
+    let total = free.reduce(0.0) { $0 + Double($1.multiplicationCount) }
+    let used = free.filter { given[$0.label] != nil }.reduce(0.0) { $0 + Double($1.multiplicationCount) }
     return (1 - request.narrowShare) * total - used
   }
 
@@ -90,11 +95,11 @@ struct StaticWidth {
   /// The chosen layers with the reason.
   ///
   /// - Parameters:
-  ///   - feeds: inputs of one run.
+  ///   - runs: inputs of one run each.
   ///   - ranges: smallest and largest number of a candidate's input, by name.
   ///   - channels: the same of each channel of its output.
   func choose(
-    _ feeds: [String: TensorContent], ranges: (String) -> ClosedRange<Float>?,
+    _ runs: [[String: TensorContent]], ranges: (String) -> ClosedRange<Float>?,
     channels: (String) -> (minima: [Float], maxima: [Float])?, threadCount: Int
   ) throws(PipelineError) -> [String: String] {
     let candidates = self.candidates
@@ -103,11 +108,12 @@ struct StaticWidth {
       kind in
       stride(from: 0, to: kind.count, by: max(1, size)).map { Array(kind[$0..<min($0 + size, kind.count)]) }
     }
-    let reference = try outputs(graph, feeds, threadCount)
+    let reference = try outputs(graph, runs, threadCount)
     var damages: [(group: [PlannedLinear], damage: Double)] = []
     for group in groups {
       let trial = try narrowed(group, ranges, channels)
-      damages.append((group, Self.damage(try outputs(trial, feeds, threadCount), reference)))
+      let found = try outputs(trial, runs, threadCount)
+      damages.append((group, zip(found, reference).reduce(0) { $0 + Self.damage($1.0, $1.1) }))
     }
     let whole = damages.reduce(0) { $0 + $1.damage }
     func density(_ entry: (group: [PlannedLinear], damage: Double)) -> Double {
@@ -163,11 +169,13 @@ struct StaticWidth {
   }
 
   private func outputs(
-    _ model: ModelGraph, _ feeds: [String: TensorContent], _ threadCount: Int
-  ) throws(PipelineError) -> [String: TensorContent] {
+    _ model: ModelGraph, _ runs: [[String: TensorContent]], _ threadCount: Int
+  ) throws(PipelineError) -> [[String: TensorContent]] {
     do {
       let session = try CPUBackend.session(model, options: CPUBackend.Options(threadCount: threadCount))
-      return try session.run(feeds, outputs: session.outputs.map(\.name))
+      return try runs.map { feeds throws(BackendError) in
+        try session.run(feeds, outputs: session.outputs.map(\.name))
+      }
     } catch { throw PipelineError(error.message, ExitStatus(error.reason)) }
   }
 

@@ -180,14 +180,33 @@ struct QuantizeStaticTests {
     #expect(sqnr >= 20, "\(sqnr) dB")
   }
 
+  @Test("--wide, --narrow and --narrow-share say which layers of w8a8 keep 16 bits; a pattern of none is refused")
+  func widths() throws {
+    let common = ["--scheme", "w8a8", "--rounding", "nearest", "--observer", "min-max"] + Self.oneClip
+    func pairs(_ options: [String]) throws -> Int {
+      try Static.done(Self.small, out.path("a.onnx"), common + options)
+      let answer = try StaticComparison.run([[Self.small, out.path("a.onnx")]])
+      #expect(try #require(answer[0].sqnr, "\(answer[0].error ?? "")") > 10, "\(options)")
+      return answer[0].pairs?["UINT8"] ?? 0
+    }
+    let all = try pairs(["--narrow-share", "100"])
+    let wide = try pairs(["--narrow-share", "100", "--wide", "*fc2*"])
+    #expect(wide < all)
+    #expect(try pairs(["--narrow-share", "0", "--wide", "*fc2*", "--narrow", "*fc1*"]) <= wide)
+    let plan = try WhisperQBinary.run(
+      ["quantize", Self.small, "--dry-run", "--json", "--quiet", "--wide", "*fc2*"] + common)
+    #expect(plan.exitCode == 0 && plan.stdout.contains("16 bits asked for by '*fc2*'"), "\(plan.stderr)")
+    for option in ["--wide", "--narrow"] {
+      let odd = try Static.run(Self.small, out.path("b.onnx"), common + [option, "fc9"])
+      expectFailure(odd, exitCode: 64, "no linear layer is named by 'fc9'")
+    }
+  }
+
   @Test("--keep-prepared writes the float model that was quantized")
   func keepPrepared() throws {
     try Static.done(
       Self.small, out.path("a.onnx"),
       Self.nearest + Self.oneClip + ["--keep-prepared", out.path("float.onnx")])
-    guard try out.names().contains("float.onnx") else {
-      try Test.cancel("--keep-prepared is not written yet")
-    }
     let answer = try StaticComparison.run([[Self.small, out.path("float.onnx")]])
     #expect(try #require(answer[0].sqnr, "\(answer[0].error ?? "")") >= 90)
     #expect(answer[0].open == [])
