@@ -55,10 +55,15 @@ public struct StaticChoices: Sendable {
     var policy = StaticPolicy(scheme: base.scheme, target: try Self.target(named: target))
     if let keysAndValues { policy.keysAndValues = try QuantizeChoices.word(keysAndValues, "--kv") }
     if let rounding { policy.rounding = try QuantizeChoices.word(rounding, "--rounding") }
-    policy.exclude = choices.exclude
+    if let idle = Self.idle(base) {
+      throw PipelineError("\(idle) is not for \(base.scheme.rawValue), a scheme with fixed scales", .usage)
+    }
+    policy.exclude = base.exclude
     policy.weightRange = base.range ?? policy.weightRange
-    if choices.isPerChannel { policy.blockSize = nil }
-    if let size = choices.blockSize { policy.blockSize = size }
+    if base.granularity == .channel { policy.blockSize = nil }
+    if let size = choices.blockSize ?? (base.granularity == .block ? base.blockSize : nil) {
+      policy.blockSize = size
+    }
     if let size = policy.blockSize, !policy.target.blockSizes.contains(size) {
       let sizes = policy.target.blockSizes.map(String.init).joined(separator: ", ")
       throw PipelineError("\(policy.target.title) takes blocks of \(sizes), not of \(size)", .usage)
@@ -99,6 +104,19 @@ public struct StaticChoices: Sendable {
     }
     request.prepare.opset = policy.target.opset
     return request
+  }
+
+  /// A setting of the other schemes that was given, in options or in a policy.
+  private static func idle(_ policy: QuantPolicy) -> String? {
+    let standard = QuantPolicy()
+    let given: [(String, Bool)] = [
+      ("--per-tensor", policy.granularity == .tensor), ("--asymmetric", !policy.symmetric),
+      ("--format", policy.format != standard.format), ("--conv", policy.convolutions != standard.convolutions),
+      ("--no-embeddings", !policy.embeddings), ("--include", !policy.include.isEmpty),
+      ("--minimum-elements", policy.minimumElementCount != standard.minimumElementCount),
+      ("'exceptions' of a policy", !policy.exceptions.isEmpty),
+    ]
+    return given.first { $0.1 }?.0
   }
 
   private func equalize(_ request: inout StaticRequest) throws(PipelineError) {

@@ -16,7 +16,12 @@ public struct PrepareCommand: ParsableCommand {
       that `whisperq inspect` shows, or INPUT.AXIS for one without a name. A merged decoder \
       also needs --decoder-branch no-past or with-past.
 
-      DECODERS that keep what they have computed get a form of their own with --static-kv: one token a step, caches of       fixed length as inputs, the new keys and values as outputs (docs/npu.md). It is built from any export: Optimum's       decoder, decoder with past or merged decoder, genai, sherpa-onnx. Its encoder gives the caches of       cross-attention: --cross-cache encoder takes the projections from the decoder's file. For a folder both are done.
+      DECODERS that keep what they have computed get a form of their own with --static-kv: \
+      one token a step, caches of fixed length as inputs, the new keys and values as \
+      outputs (docs/npu.md). It is built from any export: Optimum's decoder, decoder with \
+      past or merged decoder, genai, sherpa-onnx. Its encoder gives the caches of \
+      cross-attention: --cross-cache encoder takes the projections from the decoder's \
+      file. For a folder both are done.
 
       EXAMPLES
         whisperq prepare encoder_model.onnx -o encoder_npu.onnx

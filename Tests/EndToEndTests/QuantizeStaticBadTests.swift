@@ -94,6 +94,12 @@ struct QuantizeStaticBadTests {
     try misuse(scheme + ["--synthetic", "0"], "--synthetic")
     try misuse(["--scheme", "w4a16", "--block-size", "48"] + Self.clip, "48", "16, 32, 64")
     try misuse(["--scheme", "w8a16", "--block-size", "32"] + Self.clip, "error: --block-size", "w4a16")
+    let others = [
+      ("--include", "*fc*"), ("--conv", "always"), ("--format", "qdq"), ("--minimum-elements", "9"),
+    ]
+    for (option, value) in others {
+      try misuse(scheme + Self.clip + [option, value], "error: \(option) is not for w8a16")
+    }
     try misuse(["--scheme", "w2a2"], "error: --scheme 'w2a2' is unknown", "w8a16")
   }
 

@@ -170,17 +170,20 @@ struct QuantizeStaticTests {
     #expect(try again.exitCode == 0 && out.read("c.onnx") == out.read("d.onnx"))
   }
 
-  @Test("Excluded nodes stay float, and the report names them")
+  @Test("Nodes that an option or a policy excludes stay float, and the report names them")
   func excluded() throws {
-    let report = try Static.done(
-      Self.small, out.path("a.onnx"), Self.nearest + Self.oneClip + ["--exclude", "op:Softmax"])
-    #expect(report.floatNodes.count == 2 && report.floatNodes.allSatisfy { $0["operator"] == "Softmax" })
+    let policy = try out.write("{\"exclude\": [\"op:Softmax\"]}".utf8, to: "policy.json")
+    for choice in [["--exclude", "op:Softmax"], ["--policy", policy]] {
+      let report = try Static.done(Self.small, out.path("a.onnx"), Self.nearest + Self.oneClip + choice)
+      #expect(report.floatNodes.count == 2 && report.floatNodes.allSatisfy { $0["operator"] == "Softmax" })
+    }
     let answer = try StaticComparison.run([[Self.small, out.path("a.onnx")]])
     let sqnr = try #require(answer[0].sqnr, "\(answer[0].error ?? "")")
     #expect(sqnr >= 20, "\(sqnr) dB")
   }
 
-  @Test("--wide, --narrow and --narrow-share say which layers of w8a8 keep 16 bits; a pattern of none is refused")
+  @Test(
+    "--wide, --narrow and --narrow-share say which layers of w8a8 keep 16 bits; a pattern of none is refused")
   func widths() throws {
     let common = ["--scheme", "w8a8", "--rounding", "nearest", "--observer", "min-max"] + Self.oneClip
     func pairs(_ options: [String]) throws -> Int {
