@@ -111,7 +111,8 @@ public struct StaticChoices: Sendable {
     let standard = QuantPolicy()
     let given: [(String, Bool)] = [
       ("--per-tensor", policy.granularity == .tensor), ("--asymmetric", !policy.symmetric),
-      ("--format", policy.format != standard.format), ("--conv", policy.convolutions != standard.convolutions),
+      ("--format", policy.format != standard.format),
+      ("--conv", policy.convolutions != standard.convolutions),
       ("--no-embeddings", !policy.embeddings), ("--include", !policy.include.isEmpty),
       ("--minimum-elements", policy.minimumElementCount != standard.minimumElementCount),
       ("'exceptions' of a policy", !policy.exceptions.isEmpty),
