@@ -21,13 +21,16 @@ struct StaticJourney {
   private var clips: [String: ClosedRange<Float>] = [:]
   private var equalization = Equalization()
   private let threadCount: Int
+  /// Of the source's bytes; empty when no ranges are kept that must belong to them.
+  private let sourceDigest: String
 
-  init(_ request: StaticRequest, _ prepared: PreparedModel) {
+  init(_ request: StaticRequest, _ prepared: PreparedModel) throws(PipelineError) {
     self.request = request
     self.prepared = prepared
     graph = prepared.graph
     policy = request.policy
     threadCount = request.threadCount > 0 ? request.threadCount : Machine.threadCount
+    sourceDigest = request.rangesPath == nil ? "" : try Self.sourceDigest(request.inputPath)
   }
 
   /// What was changed before quantizing, and how long finding it out took.
@@ -164,32 +167,33 @@ struct StaticJourney {
           + "speech; name recordings with --calibration FOLDER (4 to 16 clips are enough)", .usage)
     }
     var result = CalibrationRequest(
-      wishes: wishes, data: try CalibrationData(source), modelDigest: try digest())
+      wishes: wishes, data: try CalibrationData(source), modelDigest: digest)
     result.rangesPath = request.rangesPath
     result.threadCount = request.threadCount > 0 ? request.threadCount : nil
     return result
   }
 
-  /// Of the source's bytes and of what was made of it, so that ranges of another form are refused.
-  private func digest() throws(PipelineError) -> String {
-    var text = ""
+  /// Of the bytes of a model and of its external data.
+  private static func sourceDigest(_ path: String) throws(PipelineError) -> String {
     do {
-      let external = ExternalDataFiles(modelPath: request.inputPath)
-      let file = try MappedFile(path: request.inputPath)
-      text += FileDigest.sha256(of: file)
-      let locations = Set(try ModelReader.read(file).externalLocations).sorted()
-      for location in locations {
-        let data = try MappedFile(path: joined(folder(of: request.inputPath), location))
-        text += FileDigest.sha256(of: data)
+      let file = try MappedFile(path: path)
+      var text = FileDigest.sha256(of: file)
+      for location in Set(try ModelReader.read(file).externalLocations).sorted() {
+        text += FileDigest.sha256(of: try MappedFile(path: joined(folder(of: path), location)))
       }
-      _ = external
+      return text
     } catch let error as ByteIOError {
       throw PipelineError(error)
     } catch let error as ONNXFileError {
       throw PipelineError(error)
     } catch {
-      throw PipelineError("\(request.inputPath): \(error)", .internal)
+      throw PipelineError("\(path): \(error)", .internal)
     }
+  }
+
+  /// Of the source's bytes and of what was made of it, so that ranges of another form are refused.
+  private var digest: String {
+    var text = sourceDigest
     for value in graph[graph.root].nodes.flatMap({ graph[$0].outputs.compactMap { $0 } }) {
       text += " " + graph[value].name
     }
