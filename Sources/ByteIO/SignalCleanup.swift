@@ -11,7 +11,7 @@ import Synchronization
 /// Removes unfinished files when the user interrupts, and says in plain words when a mapped file shrinks.
 ///
 /// The handlers call only what POSIX lists as async-signal-safe: `unlink`, `write`, `signal`, `raise`,
-/// `pause`, `_exit`.
+/// `pause`, `_exit`. Whole folders are left to a thread (`InterruptedFolders`).
 public enum SignalCleanup {
   static let slotCount = 16
   private static let lock = Mutex(())
@@ -37,6 +37,7 @@ public enum SignalCleanup {
   public static func install() {
     _ = unsafe slots
     _ = unsafe shrunkMessage
+    InterruptedFolders.prepare()
     for number in [SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE] {
       let before = signal(number, SIG_IGN)
       // A handler is a pointer or one of the small numbers of SIG_DFL and SIG_IGN; only its bits are compared.
@@ -46,7 +47,7 @@ public enum SignalCleanup {
         { received in
           SignalCleanup.unlinkAll()
           signal(received, SIG_DFL)
-          raise(received)
+          if !InterruptedFolders.ring(received) { raise(received) }
         })
     }
     _ = busErrorCount.load(ordering: .relaxed)

@@ -11,6 +11,18 @@ public enum Printable {
     escaped(text, keeping: ["\n", "\t"])
   }
 
+  /// `text` of several lines as one: "; " stands for a line end, a blank for one that breaks a sentence before its list.
+  public static func sentence(_ text: String) -> String {
+    var result = ""
+    for line in text.split(separator: "\n") {
+      let line = name(String(line.drop { $0 == " " }))
+      if line.isEmpty { continue }
+      if !result.isEmpty { result += result.hasSuffix(" in") || result.hasSuffix(":") ? " " : "; " }
+      result += line
+    }
+    return result
+  }
+
   /// Whether a terminal acts on the character instead of showing it: the control characters C0, DEL and C1,
   /// line and paragraph separators, and the characters that turn the direction of text (Unicode UAX #9).
   package static func isControl(_ scalar: Unicode.Scalar) -> Bool {

@@ -121,7 +121,8 @@ extension ModelGraph {
 
   /// Puts new nodes in the place of an old one, in order, and removes the old one.
   ///
-  /// The new nodes may compute the old one's outputs, which keep their names, descriptions and users.
+  /// The new nodes may compute the old one's outputs, which keep their names, descriptions and users. The first
+  /// draft of the old node's name keeps it.
   @discardableResult
   public mutating func replace(_ old: NodeID, with drafts: [NodeDraft]) -> [NodeID] {
     let graph = self[old].graph
@@ -129,7 +130,9 @@ extension ModelGraph {
       preconditionFailure("a node stands in its graph")
     }
     detach(old)
+    let name = self[old].name
     let ids = drafts.map { make($0, in: graph) }
+    if let heir = drafts.firstIndex(where: { $0.name == name }) { inherit(name, by: ids[heir]) }
     self[graph].nodes.replaceSubrange(position...position, with: ids)
     nodeStorage[old.index] = nil
     return ids

@@ -1,6 +1,6 @@
 import ByteIO
 import CPUBackend
-import ModelBackend
+public import ModelBackend
 import ModelStore
 import ONNXGraph
 import OnnxRuntimeBackend
@@ -165,6 +165,16 @@ struct OpenedModel {
   let loadSeconds: Double
   /// Of a compiled model, when another version of QAIRT made it.
   let notes: [String]
+}
+
+extension PassedOver {
+  /// The first line of the reason; where a library was looked for stands in the others, and in `doctor`.
+  public var summary: String {
+    let lines = error.message.split(separator: "\n")
+    guard lines.count > 1, let first = lines.first else { return error.message }
+    let head = first.hasSuffix(". It was looked for in") ? String(first.dropLast(22)) : String(first)
+    return head + " (whisperq doctor says more)"
+  }
 }
 
 extension ExitStatus {

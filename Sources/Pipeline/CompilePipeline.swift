@@ -83,10 +83,10 @@ public enum CompilePipeline {
     opener.qnn.requirement = .allNodes
     opener.qnn.namesRefusedNodes = true
     opener.qnn.rules = try request.backends.npuWords()
-    let staging = joined(folder(of: output), ".\(fileName(of: output)).\(UInt64.random(in: 0 ... .max))")
-    do { try makeFolders(staging) } catch { throw PipelineError(error) }
-    defer { try? FilePlacing.removeTree(staging) }
-    let staged = joined(staging, fileName(of: output))
+    let staging: StagedFolder
+    do { staging = try StagedFolder(beside: output) } catch { throw PipelineError(error) }
+    defer { staging.remove() }
+    let staged = joined(staging.path, fileName(of: output))
     opener.qnn.contextFile = .init(path: staged, binary: request.isEmbedded ? .embedded : .besideIt)
     progress("compiling for \(soc.name)")
     let clock = ContinuousClock()
@@ -104,7 +104,7 @@ public enum CompilePipeline {
       progress("opening the compiled model again")
       reload = try verify(staged, opener, feeds, expected)
     }
-    let files = try place(staging, in: folder(of: output))
+    let files = try place(staging.path, in: folder(of: output))
     let binary = files.first { $0 != fileName(of: output) }.map { joined(folder(of: output), $0) }
     var report = CompileReport(
       inputPath: source.path, outputPath: output, binaryPath: binary, inputByteCount: source.byteCount,

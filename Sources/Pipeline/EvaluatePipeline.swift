@@ -154,11 +154,12 @@ struct ModelEvaluation {
 
   /// What the results of a model depend on, besides the recording.
   private func fingerprint(_ speech: LoadedSpeech) -> String {
-    let files = (speech.parts.map(\.path) + [speech.tokenizerPath]).map { path in
-      "\(path):\(Self.stamp(path))"
-    }
+    let words = [speech.tokenizerPath] + Tokenizer.files(of: speech.tokenizerPath)
+    let files = (speech.parts.map(\.path) + words).map { path in "\(path):\(Self.stamp(path))" }
     let providers = speech.parts.map { "\($0.engine.providerTitle) \($0.engine.runtime)" }
-    return (files + providers + ["\(request.options)"]).joined(separator: "|")
+    // The first model is compared with nobody.
+    let agreement = first == nil ? [] : ["agreement \(request.agreement)"]
+    return (files + providers + ["\(request.options)"] + agreement).joined(separator: "|")
   }
 
   private static func stamp(_ path: String) -> String {

@@ -7,19 +7,20 @@ extension ManifestPipeline {
   /// layout and source are written; the providers, the input, the description and the latency target of an entry
   /// that is there stay, and a new one takes them from the entry of the source.
   ///
+  /// `output` is the file that was written, and `input` the one that it was made from; the scheme may be any.
   /// `key` is the new entry's; without one it is the source's with `_quantized`, or when the source has none
   /// `otherwise`, or the output's file name.
   public static func record(
-    _ report: QuantizeReport, source: ModelReference, key: String? = nil, otherwise: String? = nil
+    _ output: String, madeFrom input: String, source: ModelReference, key: String? = nil,
+    otherwise: String? = nil
   ) throws(PipelineError) -> Outcome {
-    let inspection = try InspectPipeline.run(
-      path: report.outputPath, options: InspectOptions(links: .followed))
+    let inspection = try InspectPipeline.run(path: output, options: InspectOptions(links: .followed))
     let file = ManifestFile(path: source.manifestPath)
     var origin = source.entry
-    if origin == nil { origin = try entry(of: report.inputPath, in: file) }
-    let newKey = key ?? origin.map { quantizedKey($0.key) } ?? otherwise ?? keyFromName(report.outputPath)
+    if origin == nil { origin = try entry(of: input, in: file) }
+    let newKey = key ?? origin.map { quantizedKey($0.key) } ?? otherwise ?? keyFromName(output)
     let paths = ManifestPaths(manifestPath: file.path)
-    var written: [ManifestField: JSON] = [.path: .string(paths.path(for: report.outputPath))]
+    var written: [ManifestField: JSON] = [.path: .string(paths.path(for: output))]
     for (field, value) in ManifestFacts.fields(of: inspection) { written[field] = value }
     if let version = origin?.version, let quant = written[.quant]?.string {
       written[.version] = .string(

@@ -65,10 +65,12 @@ enum Findings {
       let count = convolutions.count
       result.append("\(count) convolution\(count == 1 ? "" : "s") stay float: \(first.reason)")
     }
-    if !graph.message.functions.isEmpty {
+    let count = graph.message.functions.count
+    if count > 0 {
       result.append(
-        "\(graph.message.functions.count) functions are carried as they are; weights inside of them are not seen"
-      )
+        count == 1
+          ? "1 function is carried as it is; weights inside of it are not seen"
+          : "\(count) functions are carried as they are; weights inside of them are not seen")
     }
     return result
   }

@@ -43,9 +43,14 @@ public enum SettingsFile {
     try encoded(["models": plans.map { PlanOfModel(input: $0.input, plan: $0.plan) }])
   }
 
-  private struct PlanOfModel: Encodable {
+  /// The same for plans of a static scheme.
+  public static func text(_ plans: [(input: String, plan: StaticPlan)]) throws(PipelineError) -> String {
+    try encoded(["models": plans.map { PlanOfModel(input: $0.input, plan: $0.plan) }])
+  }
+
+  private struct PlanOfModel<Plan: Encodable>: Encodable {
     let input: String
-    let plan: QuantPlan
+    let plan: Plan
   }
 
   private static func encoded(_ value: some Encodable) throws(PipelineError) -> String {

@@ -282,14 +282,14 @@ struct SpeechLoader {
       backends.npu = .optional
     }
     var (order, strange) = try backends.order(for: candidate.entry)
-    #if arch(x86_64)
-      // The NPU is emulated here, a minute for a recording; who wants that says so.
-      if backends.providers == nil, backends.npu == .optional, order.providers.contains(.qnn) {
-        order = ProviderOrder(order.providers.filter { $0 != .qnn })
-        strange.append(
-          "\(candidate.model.path): the NPU is only emulated on this processor; --ep qnn,cpu runs it")
-      }
-    #endif
+    // A minute for a recording; who wants that says so.
+    if backends.providers == nil, backends.npu == .optional, order.providers.contains(.qnn),
+      backends.emulatesNPU
+    {
+      order = ProviderOrder(order.providers.filter { $0 != .qnn })
+      strange.append(
+        "\(candidate.model.path): the NPU is only emulated on this processor; --ep qnn,cpu runs it")
+    }
     notes += strange
     // The encoder's shapes are known; a decoder's grow.
     var dimensions: [String: Int] = [:]
@@ -299,7 +299,7 @@ struct SpeechLoader {
     let opened = try backends.open(
       candidate.model.graph, path: candidate.model.path, order: order, dimensions: dimensions)
     for passed in opened.engine.passedOver {
-      notes.append("\(candidate.model.path): not on \(passed.provider): \(passed.error.message)")
+      notes.append("\(candidate.model.path): not on \(passed.provider): \(passed.summary)")
     }
     return opened
   }

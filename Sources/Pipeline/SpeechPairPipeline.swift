@@ -3,6 +3,7 @@ import CPUBackend
 import ModelStore
 public import ONNXFile
 import ONNXGraph
+public import QuantPlan
 import Whisper
 
 /// A whole Whisper on its way to an NPU: an encoder that gives the caches of cross-attention, and a decoder of fixed
@@ -42,6 +43,7 @@ public enum SpeechPairPipeline {
     _ request: SpeechPairRequest, observer: WorkObserver = WorkObserver()
   ) throws(PipelineError) -> SpeechPairReport<PrepareReport> {
     let pair = try Pair(request)
+    try pair.makeRoom()
     let encoder = try PreparePipeline.run(
       pair.encoder.path, outputPath: pair.encoderOutput, externalData: request.externalData,
       pair.encoderOptions,
@@ -59,6 +61,33 @@ public enum SpeechPairPipeline {
     _ request: SpeechPairRequest, _ settings: StaticRequest, observer: WorkObserver = WorkObserver()
   ) throws(PipelineError) -> SpeechPairReport<StaticReport> {
     let pair = try Pair(request)
+    try pair.makeRoom()
+    let parts = try parts(pair, request, settings)
+    for case let path? in [parts.encoder.keptPreparedPath, parts.decoder.keptPreparedPath] {
+      do { try makeFolders(folder(of: path)) } catch { throw PipelineError(error) }
+    }
+    let first = try StaticPipeline.run(parts.encoder, observer: observer)
+    let second = try StaticPipeline.run(parts.decoder, observer: observer)
+    return SpeechPairReport(
+      encoder: first, decoder: second, carried: try pair.carry(), notes: pair.files.notes)
+  }
+
+  /// Makes the plans of both, the encoder's first, and writes nothing but ranges.
+  public static func plans(
+    _ request: SpeechPairRequest, _ settings: StaticRequest, observer: WorkObserver = WorkObserver()
+  ) throws(PipelineError) -> [(input: String, plan: StaticPlan)] {
+    let parts = try parts(try Pair(request), request, settings)
+    var plans: [(input: String, plan: StaticPlan)] = []
+    for part in [parts.encoder, parts.decoder] {
+      plans.append((part.inputPath, try StaticPipeline.plan(part, observer: observer)))
+    }
+    return plans
+  }
+
+  /// The requests for the two models, made of one for both.
+  private static func parts(
+    _ pair: Pair, _ request: SpeechPairRequest, _ settings: StaticRequest
+  ) throws(PipelineError) -> (encoder: StaticRequest, decoder: StaticRequest) {
     var (encoder, decoder) = (settings, settings)
     (encoder.inputPath, encoder.outputPath) = (pair.encoder.path, pair.encoderOutput)
     (decoder.inputPath, decoder.outputPath) = (pair.decoder.path, pair.decoderOutput)
@@ -71,12 +100,8 @@ public enum SpeechPairPipeline {
     }
     if let path = settings.keptPreparedPath {
       // In the same places below their folder as the results, so that the one folder is a reference of the other.
-      let encoderPath = joined(path, pair.relative(pair.encoderOutput))
-      let decoderPath = joined(path, pair.relative(pair.decoderOutput))
-      (encoder.keptPreparedPath, decoder.keptPreparedPath) = (encoderPath, decoderPath)
-      do {
-        for kept in [encoderPath, decoderPath] { try makeFolders(folder(of: kept)) }
-      } catch { throw PipelineError(error) }
+      encoder.keptPreparedPath = joined(path, pair.relative(pair.encoderOutput))
+      decoder.keptPreparedPath = joined(path, pair.relative(pair.decoderOutput))
     }
     if case .files(let paths)? = settings.calibration {
       let prepared = try PreparePipeline.prepare(encoder.inputPath, encoder.prepare)
@@ -87,10 +112,7 @@ public enum SpeechPairPipeline {
           encoder: prepared.graph, pair.files, paths: paths, options: options,
           threadCount: request.threadCount > 0 ? request.threadCount : nil))
     }
-    let first = try StaticPipeline.run(encoder, observer: observer)
-    let second = try StaticPipeline.run(decoder, observer: observer)
-    return SpeechPairReport(
-      encoder: first, decoder: second, carried: try pair.carry(), notes: pair.files.notes)
+    return (encoder, decoder)
   }
 
   /// `ranges.json` for the encoder is `ranges-encoder.json`.
@@ -137,6 +159,10 @@ private struct Pair {
     encoderOutput = Self.place(encoder.path, source, target, keeping: true)
     decoderOutput = Self.place(first.path, source, target, keeping: false)
     if let source { try FolderPipeline.refuseSameFolder(source, target) }
+  }
+
+  /// Makes the folders of the results.
+  func makeRoom() throws(PipelineError) {
     do {
       try makeFolders(folder(of: encoderOutput))
       try makeFolders(folder(of: decoderOutput))

@@ -90,7 +90,7 @@ enum HTMLPlots {
     for (index, share) in placement.shares.enumerated() where share.nodeCount > 0 {
       let part = Double(share.nodeCount) / Double(total) * width
       parts +=
-        "<rect class=\"share s\(index % 4)\" x=\"\(rounded(start, 1))\" y=\"0\" width=\"\(rounded(part, 1))\" height=\"26\"><title>\(share.provider): \(share.nodeCount) nodes</title></rect>\n"
+        "<rect class=\"share s\(index % 4)\" x=\"\(rounded(start, 1))\" y=\"0\" width=\"\(rounded(part, 1))\" height=\"26\"><title>\(share.provider): \(share.nodeCount) node\(share.nodeCount == 1 ? "" : "s")</title></rect>\n"
       legend +=
         "<li><span class=\"swatch s\(index % 4)\"></span>\(share.provider): \(share.nodeCount) of \(total) nodes</li>\n"
       start += part

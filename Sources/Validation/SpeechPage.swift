@@ -8,7 +8,11 @@ public enum SpeechPage {
     _ models: [SpeechModelReport], verdict: SpeechVerdict, title: String = "whisperq evaluate"
   ) -> String {
     let count = models.first?.utterances.count ?? 0
-    let summary = verdict.passes ? "\(count) recordings" : "\(verdict.objections.count) limits are missed"
+    let missed = verdict.objections.count
+    let summary =
+      verdict.passes
+      ? "\(count) recording\(count == 1 ? "" : "s")"
+      : "\(missed) limit\(missed == 1 ? " is" : "s are") missed"
     let objections = verdict.objections.map { "<li>\($0.model): \($0.message)</li>\n" as HTMLText }
     let body: HTMLText = """
       <p class="summary \(verdict.passes ? "good" : "bad")">\(summary)</p>
@@ -93,7 +97,7 @@ public enum SpeechPage {
     let bars = bins.enumerated().map { bin, count -> HTMLText in
       let height = 90 * Double(count) / highest
       return """
-        <rect class="bar" x="\(8 + 28 * bin)" y="\(rounded(100 - height, 1))" width="22" height="\(rounded(height, 1))"><title>\(count) recordings</title></rect>
+        <rect class="bar" x="\(8 + 28 * bin)" y="\(rounded(100 - height, 1))" width="22" height="\(rounded(height, 1))"><title>\(count) recording\(count == 1 ? "" : "s")</title></rect>
         <text class="tick" x="\(13 + 28 * bin)" y="114">\(bin == 10 ? "10+" : "\(bin)")</text>
 
         """

@@ -138,13 +138,14 @@ public enum StructureCheck {
       found.append(
         error(
           "arity", label,
-          "\(record.opType) has \(record.inputs.count) inputs, expected \(shown(schema.inputs))"))
+          "\(record.opType) has \(counted(record.inputs.count, "input")), expected \(shown(schema.inputs))"))
     }
     if !schema.outputs.contains(record.outputs.count) {
       found.append(
         error(
           "arity", label,
-          "\(record.opType) has \(record.outputs.count) outputs, expected \(shown(schema.outputs))"))
+          "\(record.opType) has \(counted(record.outputs.count, "output")), expected \(shown(schema.outputs))"
+        ))
     }
     for attribute in record.attributes {
       guard let letter = schema.attributes[attribute.name] else {
@@ -170,6 +171,10 @@ public enum StructureCheck {
   }
 
   private static func shown(_ domain: String) -> String { domain.isEmpty ? "ai.onnx" : domain }
+
+  private static func counted(_ count: Int, _ word: String) -> String {
+    "\(count) \(word)\(count == 1 ? "" : "s")"
+  }
 
   private static func shown(_ range: ClosedRange<Int>) -> String {
     if range.upperBound == Int.max { return "at least \(range.lowerBound)" }

@@ -79,8 +79,12 @@ struct InspectRendering {
     var words: [String] = []
     if let count = identity.melCount { words.append("\(count) mels") }
     if let width = identity.width { words.append("width \(width)") }
-    if let count = identity.encoderLayerCount { words.append("\(count) encoder layers") }
-    if let count = identity.decoderLayerCount { words.append("\(count) decoder layers") }
+    if let count = identity.encoderLayerCount {
+      words.append("\(count) encoder layer\(count == 1 ? "" : "s")")
+    }
+    if let count = identity.decoderLayerCount {
+      words.append("\(count) decoder layer\(count == 1 ? "" : "s")")
+    }
     if let count = identity.headCount {
       words.append("\(count) heads" + (identity.headWidth.map { " of \($0)" } ?? ""))
     }
@@ -105,9 +109,10 @@ struct InspectRendering {
   }
 
   private func graphLine(_ report: InspectionReport) -> String {
-    var words = ["\(Format.integer(report.nodeCount)) nodes"]
+    var words = ["\(Format.integer(report.nodeCount)) node\(report.nodeCount == 1 ? "" : "s")"]
     if report.graphs.count > 1 { words.append("\(report.graphs.count) graphs") }
-    if !report.functions.isEmpty { words.append("\(report.functions.count) functions") }
+    let count = report.functions.count
+    if count > 0 { words.append("\(count) function\(count == 1 ? "" : "s")") }
     return words.joined(separator: ", ")
   }
 

@@ -35,17 +35,48 @@ struct RecordingOptions: ParsableArguments {
     try ManifestPipeline.checkRecording(source, key: manifestKey)
   }
 
-  /// Enters the result, when that is wanted.
-  func record(_ report: QuantizeReport, of source: ModelReference) throws -> [ManifestPipeline.Outcome] {
-    isWanted(for: source) ? [try ManifestPipeline.record(report, source: source, key: manifestKey)] : []
+  /// Refuses a key for a folder, whose models have one each.
+  func checkFolder(_ source: ModelReference) throws {
+    if manifestKey != nil {
+      throw PipelineError("--manifest-key is for one model, but '\(source.path)' is a folder", .usage)
+    }
+    try check(source)
   }
 
-  /// The same for a model of a folder; one without an entry gets its key from folder and name.
+  /// Enters the result, when that is wanted.
+  func record(_ output: String, of source: ModelReference) throws -> [ManifestPipeline.Outcome] {
+    guard isWanted(for: source) else { return [] }
+    return [
+      try ManifestPipeline.record(output, madeFrom: source.path, source: source, key: manifestKey)
+    ]
+  }
+
+  /// The same for a model of a folder; one without an entry gets its key from the result's folder and its name there.
   func record(
-    _ report: QuantizeReport, of source: ModelReference, in folder: String, named name: String
+    _ output: String, madeFrom input: String, of source: ModelReference, in folder: String
   ) throws -> [ManifestPipeline.Outcome] {
     guard isWanted(for: source) else { return [] }
-    let newKey = ManifestPipeline.key(ofModel: name, in: folder)
-    return [try ManifestPipeline.record(report, source: source, otherwise: newKey)]
+    let part = ModelReference(path: input, manifestPath: source.manifestPath)
+    let name = output.dropFirst(folder.count).drop { $0 == "/" }
+    let newKey = ManifestPipeline.key(ofModel: String(name), in: folder)
+    return [try ManifestPipeline.record(output, madeFrom: input, source: part, otherwise: newKey)]
+  }
+
+  /// What became of entries, a line for each.
+  static func text(_ entries: [ManifestPipeline.Outcome]) -> String {
+    entries.map { entry in
+      "manifest: \(entry.change.rawValue) \(Printable.name(entry.entry.key)) in "
+        + Printable.name(entry.manifestPath) + "\n"
+    }.joined()
+  }
+
+  static func json(_ entries: [ManifestPipeline.Outcome]) -> JSONValue {
+    .array(
+      entries.map {
+        [
+          "change": .string($0.change.rawValue), "key": .string($0.entry.key),
+          "manifest": .string($0.manifestPath),
+        ]
+      })
   }
 }

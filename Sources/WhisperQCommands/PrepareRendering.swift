@@ -23,7 +23,7 @@ struct PrepareRendering {
     let before = source.operators.values.reduce(0, +)
     let after = report.operators.values.reduce(0, +)
     return passes.render() + "\n" + operators.render() + "\n"
-      + "\(Printable.name(report.outputPath)): \(after) nodes (\(before) before), "
+      + "\(Printable.name(report.outputPath)): \(after) node\(after == 1 ? "" : "s") (\(before) before), "
       + "\(Format.bytes(report.outputByteCount))\n"
   }
 

@@ -64,8 +64,9 @@ public struct QuantizeCommand: ParsableCommand {
         For an NPU: input, output, output_data, scheme, target, bytes_before,
           bytes_after, clips, prepare_seconds, calibration_seconds,
           quantize_seconds, peak_memory_bytes, float_nodes (node, operator,
-          reason), places (with --explain), notes; for a folder {"models":
-          [encoder, decoder], "carried_files": [...]}
+          reason), places (with --explain), notes, manifest (as above); for a
+          folder {"models": [encoder, decoder], "carried_files": [...],
+          "manifest": [...]}
         With --dry-run it is the plan that --plan takes, or for a folder
         {"models": [{"input": ..., "plan": ...}]}.
 

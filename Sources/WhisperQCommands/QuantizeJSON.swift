@@ -12,13 +12,7 @@ enum QuantizeJSON {
     .object([
       "models": .array(results.map(model)),
       "carried_files": .array(sidecars.map(JSONValue.string)),
-      "manifest": .array(
-        entries.map {
-          [
-            "change": .string($0.change.rawValue), "key": .string($0.entry.key),
-            "manifest": .string($0.manifestPath),
-          ]
-        }),
+      "manifest": RecordingOptions.json(entries),
     ])
   }
 

@@ -33,11 +33,7 @@ struct QuantizeRendering {
     if !sidecars.isEmpty {
       text += "\ncarried along: " + sidecars.map(Printable.name).joined(separator: ", ") + "\n"
     }
-    for entry in entries {
-      text += "manifest: \(entry.change.rawValue) \(Printable.name(entry.entry.key)) in "
-      text += Printable.name(entry.manifestPath) + "\n"
-    }
-    return text
+    return text + RecordingOptions.text(entries)
   }
 
   /// One line over all models of a folder.

@@ -64,7 +64,7 @@ struct QuantizeSession {
     var entries: [ManifestPipeline.Outcome] = []
     var failure: (any Error)?
     // The model is there, whatever becomes of its entry.
-    do { entries = try recording.record(report, of: source) } catch { failure = error }
+    do { entries = try recording.record(report.outputPath, of: source) } catch { failure = error }
     try show(rendering.result([.done(report)], entries: entries))
     if let failure { throw failure }
   }
@@ -86,10 +86,7 @@ struct QuantizeSession {
       return
     }
     try FolderPipeline.refuseSameFolder(input, output)
-    if recording.manifestKey != nil {
-      throw PipelineError("--manifest-key is for one model, but '\(input)' is a folder", .usage)
-    }
-    try recording.check(source)
+    try recording.checkFolder(source)
     var entries: [ManifestPipeline.Outcome] = []
     var results: [QuantizeResult] = []
     var failure: PipelineError?
@@ -97,8 +94,8 @@ struct QuantizeSession {
       do {
         let report = try quantize(request(joinedPath(input, model), joinedPath(output, model)))
         results.append(.done(report))
-        let part = ModelReference(path: joinedPath(input, model), manifestPath: source.manifestPath)
-        entries += try recording.record(report, of: part, in: output, named: model)
+        entries += try recording.record(
+          report.outputPath, madeFrom: report.inputPath, of: source, in: output)
       } catch let error as PipelineError where error.status == .unsupported {
         // The set must stay whole: what cannot be quantized comes along as it is, and the report says so.
         try FolderPipeline.carryModel(

@@ -16,7 +16,7 @@ struct StaticSession {
     let scheme = try settings.choices.policy().scheme
     let usual = ManifestPipeline.usualOutput(of: source, scheme: scheme.rawValue)
     let output = wanted ?? usual ?? ""
-    if try FolderPipeline.isFolder(source.path) { return try runFolder(source.path, output) }
+    if try FolderPipeline.isFolder(source.path) { return try runFolder(source, output) }
     let request = try request(source.path, FolderPipeline.outputPath(for: source.path, output: output))
     let progress = CountedProgress("quantizing \(Printable.name(source.path))", notes)
     defer { progress.finish() }
@@ -27,16 +27,27 @@ struct StaticSession {
       try show(running.json ? SettingsFile.text(plan) : StaticRendering.plan(plan, of: source.path))
       return
     }
+    try recording.check(source)
     let report = try StaticPipeline.run(request, observer: observer)
     progress.finish()
     for finding in report.findings { notes.warning(Printable.name(finding)) }
-    try show(running.json ? json(report).text() + "\n" : text(report))
+    var entries: [ManifestPipeline.Outcome] = []
+    var failure: (any Error)?
+    // The model is there, whatever becomes of its entry.
+    do { entries = try recording.record(report.outputPath, of: source) } catch { failure = error }
+    if running.json {
+      try show(JSONValue.object(members(report, entries)).text() + "\n")
+    } else {
+      try show(text(report) + RecordingOptions.text(entries))
+    }
+    if let failure { throw failure }
   }
 
   /// Encoder and decoder of one Whisper.
-  private func runFolder(_ input: String, _ output: String) throws {
-    if running.dryRun || settings.planPath != nil {
-      throw PipelineError("--dry-run and --plan are for one model, but '\(input)' is a folder", .usage)
+  private func runFolder(_ source: ModelReference, _ output: String) throws {
+    let input = source.path
+    if settings.planPath != nil {
+      throw PipelineError("--plan is for one model, but '\(input)' is a folder", .usage)
     }
     var choice = SpeechChoice()
     choice.models = [input]
@@ -51,20 +62,40 @@ struct StaticSession {
     pair.language = npu.language
     let progress = CountedProgress("quantizing \(Printable.name(input))", notes)
     defer { progress.finish() }
+    if running.dryRun {
+      let plans = try SpeechPairPipeline.plans(pair, settings, observer: progress.observer)
+      progress.finish()
+      let text = plans.map { StaticRendering.plan($0.plan, of: $0.input) }.joined(separator: "\n")
+      try show(running.json ? SettingsFile.text(plans) : text)
+      return
+    }
+    try recording.checkFolder(source)
     let report = try SpeechPairPipeline.quantize(pair, settings, observer: progress.observer)
     progress.finish()
     let parts = [report.encoder, report.decoder]
     for finding in report.notes + parts.flatMap(\.findings) { notes.warning(Printable.name(finding)) }
-    guard running.json else {
+    var entries: [ManifestPipeline.Outcome] = []
+    var failure: (any Error)?
+    do {
+      for part in parts {
+        entries += try recording.record(
+          part.outputPath, madeFrom: part.inputPath, of: source, in: output)
+      }
+    } catch { failure = error }
+    if running.json {
+      let document: JSONValue = [
+        "models": .array(parts.map { .object(members($0)) }),
+        "carried_files": .array(report.carried.map(JSONValue.string)),
+        "manifest": RecordingOptions.json(entries),
+      ]
+      try show(document.text() + "\n")
+    } else {
       let carried = report.carried.map(Printable.name).joined(separator: ", ")
-      try show(parts.map(text).joined(separator: "\n") + "carried along: \(carried)\n")
-      return
+      try show(
+        parts.map(text).joined(separator: "\n") + "carried along: \(carried)\n"
+          + RecordingOptions.text(entries))
     }
-    let document: JSONValue = [
-      "models": .array(parts.map(json)),
-      "carried_files": .array(report.carried.map(JSONValue.string)),
-    ]
-    try show(document.text() + "\n")
+    if let failure { throw failure }
   }
 
   private func request(_ input: String, _ output: String) throws -> StaticRequest {
@@ -84,12 +115,17 @@ struct StaticSession {
       + ExplainRendering.text(report.places, target: report.plan.target, isVerbose: running.verbose)
   }
 
-  private func json(_ report: StaticReport) -> JSONValue {
-    guard npu.explain, case .object(var members) = StaticRendering.json(report) else {
-      return StaticRendering.json(report)
-    }
-    members["places"] = ExplainRendering.json(report.places)
-    return .object(members)
+  private func members(_ report: StaticReport) -> [String: JSONValue] {
+    var members = StaticRendering.members(report)
+    if npu.explain { members["places"] = ExplainRendering.json(report.places) }
+    return members
+  }
+
+  /// A model by itself, with what became of its entry.
+  private func members(
+    _ report: StaticReport, _ entries: [ManifestPipeline.Outcome]
+  ) -> [String: JSONValue] {
+    members(report).merging(["manifest": RecordingOptions.json(entries)]) { first, _ in first }
   }
 
   private func show(_ text: String) throws { try TerminalStream.standardOutput.write(text) }
@@ -103,10 +139,11 @@ enum StaticRendering {
     text += "  size        \(Format.bytes(report.inputByteCount)) → \(Format.bytes(report.outputByteCount))\n"
     text += "  activations \(types(report.plan.activations.map(\.type)))\n"
     text += "  weights     \(types(report.plan.weights.map(\.type)))\n"
-    if !report.plan.floatNodes.isEmpty {
-      text += "  float       \(report.plan.floatNodes.count) nodes stay in floating point\n"
+    let count = report.plan.floatNodes.count
+    if count > 0 {
+      text += "  float       \(count) node\(count == 1 ? " stays" : "s stay") in floating point\n"
     }
-    text += "  calibrated  on \(report.clips.count) clips"
+    text += "  calibrated  on \(report.clips.count) clip\(report.clips.count == 1 ? "" : "s")"
     text += report.reusedCount > 0 ? ", \(report.reusedCount) of them earlier\n" : "\n"
     text +=
       "  time        prepare \(time(report.prepareSeconds)), calibrate \(time(report.calibrationSeconds)), "
@@ -135,7 +172,7 @@ enum StaticRendering {
     return text
   }
 
-  static func json(_ report: StaticReport) -> JSONValue {
+  static func members(_ report: StaticReport) -> [String: JSONValue] {
     [
       "input": .string(report.inputPath), "output": .string(report.outputPath),
       "output_data": .string(ifPresent: report.outputDataPath),

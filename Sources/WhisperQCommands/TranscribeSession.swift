@@ -104,12 +104,13 @@ final class TranscribeSession {
       )
     }
     let spoken = file.transcription
+    let retries = spoken.retryCount
     notes.note(
       "\(Printable.name(file.path)): \(Format.fixed(spoken.seconds, digitCount: 1)) s"
         + (spoken.language.map { " of \(Language($0)?.name ?? $0)" } ?? "") + " in "
         + Format.duration(.seconds(file.seconds)) + ", "
         + Format.fixed(file.realTimeFactor, digitCount: 1) + " x real time"
-        + (spoken.retryCount > 0 ? ", \(spoken.retryCount) windows decoded again" : ""))
+        + (retries > 0 ? ", \(retries) window\(retries == 1 ? "" : "s") decoded again" : ""))
   }
 
   private func failed(_ path: String, _ error: PipelineError) {

@@ -217,16 +217,6 @@ struct ValidateRendering {
   }
 }
 
-extension PassedOver {
-  /// The first line of the reason; where a library was looked for stands in the others, and in `doctor`.
-  var summary: String {
-    let lines = error.message.split(separator: "\n")
-    guard lines.count > 1, let first = lines.first else { return error.message }
-    let head = first.hasSuffix(". It was looked for in") ? String(first.dropLast(22)) : String(first)
-    return head + " (whisperq doctor says more)"
-  }
-}
-
 extension String {
   fileprivate func replacingLineEnds(_ with: String) -> String {
     split(separator: "\n", omittingEmptySubsequences: false).joined(separator: with)

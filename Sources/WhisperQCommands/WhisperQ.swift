@@ -45,7 +45,7 @@ public struct WhisperQ: ParsableCommand {
       try command.run()
       exit(withError: ExitCode.success)
     } catch let error as PipelineError {
-      Notes(verbosity: .quiet).error(Printable.name(error.message))
+      Notes(verbosity: .quiet).error(Printable.sentence(error.message))
       exit(withError: ExitCode(error.status.rawValue))
     } catch let error as ConsoleError {
       Notes(verbosity: .quiet).error("\(error)")

@@ -19,6 +19,16 @@ struct PrintableTests {
     #expect(Printable.lines("a\n\tb\u{07}") == "a\n\tb\\u{7}")
   }
 
+  @Test("Several lines become one sentence, in which everything else is spelt out as in a name")
+  func sentence() {
+    #expect(Printable.sentence("one\u{1b}, ção") == "one\\u{1b}, ção")
+    #expect(
+      Printable.sentence("it is not there. It was looked for in\n  a: /x\n  b: /y\n")
+        == "it is not there. It was looked for in a: /x; b: /y")
+    #expect(Printable.sentence("first\n\nsecond:\nthird\r\nx") == "first; second: third\\u{d}\\u{a}x")
+    #expect(Printable.sentence("") == "")
+  }
+
   @Test("Wide characters take two columns and combining marks none")
   func columns() {
     #expect(Printable.columnCount("abc") == 3)

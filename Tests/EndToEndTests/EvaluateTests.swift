@@ -188,6 +188,59 @@ struct EvaluateTests {
     #expect(bad.exitCode == 2 && bad.stderr.contains("--resume"))
   }
 
+  @Test("Results of another tokenizer, other settings or without token agreement are not used again")
+  func resumeElsewhere() throws {
+    let folder = try TemporaryFolder()
+    let model = folder.path("model")
+    try FileManager.default.copyItem(atPath: DemoSpeech.model, toPath: model)
+    let state = folder.path("state.json")
+    let base = [DemoSpeech.folder, "--model", model, "--limit", "1", "--resume", state]
+    let said = try evaluate(base).models[0].utterances[0].text
+    // Results are believed as they are, so a changed one shows that it was used.
+    let kept = try String(contentsOfFile: state, encoding: .utf8)
+      .replacingOccurrences(of: "\"\(said)\"", with: "\"kept from before\"")
+    try kept.write(toFile: state, atomically: true, encoding: .utf8)
+    #expect(try evaluate(base).models[0].utterances[0].text == "kept from before")
+    for name in ["tokenizer.json", "generation_config.json", "config.json"] {
+      try kept.write(toFile: state, atomically: true, encoding: .utf8)
+      let path = model + "/" + name
+      try FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: path)
+      let again = try evaluate(base)
+      #expect(again.models[0].utterances[0].text == said, "\(name)")
+      try kept.write(toFile: state, atomically: true, encoding: .utf8)
+    }
+    let pair = [
+      DemoSpeech.folder, "--model", DemoSpeech.model, "--model", model, "--limit", "1", "--resume",
+      folder.path("pair.json"),
+    ]
+    let without = try evaluate(pair + ["--no-agreement"])
+    #expect(without.models[1].utterances[0].agreement == nil)
+    #expect(try evaluate(pair).models[1].utterances[0].agreement != nil)
+    #expect(try evaluate(pair + ["--no-agreement"]).models[1].utterances[0].agreement == nil)
+  }
+
+  @Test("A library that is missing is one sentence, and without it the NPU of the manifest is no emulation")
+  func noLibrary() throws {
+    let machine = try BareMachine()
+    let missing = try machine.run([
+      "evaluate", DemoSpeech.folder, "--model", DemoSpeech.model, "--ep", "qnn,cpu",
+    ])
+    expectFailure(
+      missing, exitCode: 3, "no provider of qnn,cpu can run the model; qnn: ", "It was looked for in ")
+    #expect(!missing.stderr.contains("\\u{"), "\(missing.stderr)")
+    let entries = ["encoder", "decoder"].map { part in
+      let path = "\(DemoSpeech.model)/\(part)/whisper_\(part).onnx"
+      return "\"demo_\(part)\": {\"path\": \"\(path)\", \"ep\": [\"QNN\", \"CPU\"]}"
+    }
+    let manifest = try machine.folder.write(
+      Array("{\(entries.joined(separator: ", "))}".utf8), to: "manifest.json")
+    let found = try machine.run([
+      "evaluate", DemoSpeech.folder, "--model", "demo", "--manifest", manifest, "--limit", "1",
+    ])
+    #expect(found.exitCode == 0, "\(found.stderr)")
+    #expect(found.stderr.contains("not on qnn: ") && !found.stderr.contains("emulated"), "\(found.stderr)")
+  }
+
   @Test("Transcripts that cannot be used are refused with file and place")
   func mistakes() throws {
     let folder = try TemporaryFolder()

@@ -78,6 +78,54 @@ struct InterruptTests {
     #expect(interrupted > 0, "no signal met a run that was still at work")
   }
 
+  /// A library that never comes to an end of opening; cancels the test when there is no compiler.
+  private static func endlessLibrary(in folder: TemporaryFolder) throws -> String {
+    let source = """
+      #include <stdio.h>
+      #include <stdlib.h>
+      #include <unistd.h>
+      __attribute__((constructor)) static void wait_for_ever(void) {
+        system("for d in .*.onnx.*; do echo half > $d/half.bin; done");
+        fputs("waiting\\n", stderr);
+        for (;;) sleep(1);
+      }
+      """
+    try folder.write(source.utf8, to: "library.c")
+    let path = folder.path("libonnxruntime.so")
+    for compiler in ["/usr/bin/cc", "/usr/bin/clang", "/usr/bin/gcc"]
+    where FileManager.default.isExecutableFile(atPath: compiler) {
+      let result = try Spawn.run(compiler, ["-shared", "-fPIC", "-o", path, folder.path("library.c")])
+      try #require(result.exitCode == 0, "\(result.stderr)")
+      return path
+    }
+    try Test.cancel("needs a C compiler in /usr/bin")
+  }
+
+  @Test("A signal while a model is compiled leaves no staging folder behind; only a kill does")
+  func compiling() throws {
+    let tools = try TemporaryFolder()
+    let library = try Self.endlessLibrary(in: tools)
+    let out = try TemporaryFolder()
+    var model = HandMadeModel()
+    model.input("x", [4, 64])
+    model.node("Relu", ["x"], ["y"])
+    model.output("y", [4, 64])
+    try out.write(model.bytes, to: "model.onnx")
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGKILL] {
+      let result = try WhisperQBinary.run(
+        [
+          "compile", "model.onnx", "--output", "out.onnx", "--ort-library", library, "--qnn-library", library,
+        ],
+        workingFolder: out.path, timeLimit: .seconds(60), signal: SpawnSignal(number, after: .seconds(2)))
+      #expect(result.end == .signaled(number), "\(result.stderr)")
+      #expect(result.stderr.contains("waiting"), "\(result.stderr)")
+      let left = try out.names().filter { $0 != "model.onnx" }
+      // The kill shows that there is something to leave behind.
+      #expect(left.count == (number == SIGKILL ? 1 : 0), "\(number): \(left)")
+      #expect(left.allSatisfy { $0.hasPrefix(".out.onnx.") })
+    }
+  }
+
   @Test("A signal that the caller ignores is ignored")
   func ignoredSignal() throws {
     let folder = try Self.large()

@@ -82,6 +82,78 @@ struct ManifestQuantizeTests {
     try project.manifest("check", "--strict")
   }
 
+  private static let static8 = [
+    "--scheme", "w8a16", "--rounding", "nearest", "--calibration", Static.speech + "/pt-m5-01.wav",
+  ]
+
+  @Test("A key is quantized for an NPU in the same way, and the JSON names the entry")
+  func npu() throws {
+    let project = try ManifestProject.demo()
+    let before = try project.text()
+    let words = ["quantize", "whisper_demo_encoder"] + Self.static8
+    #expect(try project.run(words + ["--dry-run"]).exitCode == 0)
+    #expect(try project.run(words + ["--no-update-manifest", "--output", "a.onnx"]).exitCode == 0)
+    #expect(try project.run(["quantize", Self.encoder, "--output", "a.onnx"] + Self.static8).exitCode == 0)
+    #expect(try project.text() == before, "nothing was entered")
+    let text = try project.run(words)
+    #expect(text.exitCode == 0, "\(text.stderr)")
+    #expect(
+      text.stdout.contains("\nmanifest: added whisper_demo_encoder_quantized in models/manifest.json\n"))
+    let entry = try #require(project.entries()["whisper_demo_encoder_quantized"])
+    #expect(entry["path"] as? String == "models/whisper_demo_quantized/whisper_encoder_w8a16.onnx")
+    #expect(entry["quant"] as? String == "w8a16" && entry["version"] as? String == "1.0-w8a16")
+    #expect(entry["scheme"] as? String == "w8a16" && entry["source"] as? String == "whisper_demo_encoder")
+    #expect(entry["input"] as? String == "audio_16k_mono" && entry["latency_target_ms"] as? Int == 100)
+    // The fields are those that the other schemes write.
+    #expect(try project.run(["quantize", "whisper_demo_encoder", "--manifest-key", "int8"]).exitCode == 0)
+    #expect(try Set(entry.keys) == Set(#require(project.entries()["int8"]).keys))
+    let json = try project.run(words + ["--manifest-key", "npu", "--json", "--quiet"])
+    #expect(json.exitCode == 0, "\(json.stderr)")
+    let document = try #require(JSONSerialization.jsonObject(with: Data(json.stdoutBytes)) as? [String: Any])
+    #expect(
+      document["manifest"] as? [[String: String]] == [
+        ["change": "added", "key": "npu", "manifest": "models/manifest.json"]
+      ])
+    try project.manifest("check", "--strict")
+    // A manifest that cannot be used is said before any work.
+    try project.folder.write(Array("{".utf8), to: "models/manifest.json")
+    let broken = try project.run(
+      ["quantize", Self.encoder, "-o", "b.onnx", "--update-manifest", "--quiet"] + Self.static8)
+    expectFailure(broken, exitCode: 2, "ends inside of an object")
+    #expect(try !project.folder.names().contains("b.onnx"))
+  }
+
+  @Test("Both models of a folder that is quantized for an NPU are entered")
+  func npuFolder() throws {
+    let project = try ManifestProject.demo()
+    for name in ["tokenizer.json", "config.json", "generation_config.json"] {
+      let bytes = try Data(contentsOf: URL(filePath: DemoSpeech.model + "/" + name))
+      try project.folder.write(bytes, to: "models/whisper_demo_onnx/" + name)
+    }
+    let words = ["quantize", "models/whisper_demo_onnx", "--output", "models/npu", "--json", "--quiet"]
+    let one = try project.run(words + Self.static8 + ["--manifest-key", "npu"])
+    expectFailure(one, exitCode: 64, "--manifest-key is for one model, but 'models/whisper_demo_onnx'")
+    let result = try project.run(words + Self.static8 + ["--update-manifest"])
+    #expect(result.exitCode == 0, "\(result.stderr)")
+    let document = try #require(
+      JSONSerialization.jsonObject(with: Data(result.stdoutBytes)) as? [String: Any])
+    let keys = ["whisper_demo_encoder_quantized", "whisper_demo_decoder_quantized"]
+    #expect((document["manifest"] as? [[String: String]])?.map { $0["key"] } == keys)
+    for (key, part) in zip(keys, ["encoder", "decoder"]) {
+      let entry = try #require(project.entries()[key])
+      #expect(entry["path"] as? String == "models/npu/\(part)/whisper_\(part).onnx")
+      #expect(entry["quant"] as? String == "w8a16" && entry["source"] as? String == "whisper_demo_\(part)")
+    }
+    try project.manifest("check", "--strict")
+    // Without entries of their own, the keys are made of the folder and the names in it.
+    let other = try project.run(
+      words + Self.static8 + ["--update-manifest", "--manifest", "models/other.json"])
+    #expect(other.exitCode == 0, "\(other.stderr)")
+    let text = String(decoding: try project.folder.read("models/other.json"), as: UTF8.self)
+    #expect(
+      text.contains("\"npu_encoder_whisper_encoder\": {\n    \"path\": \"models/npu/encoder/"), "\(text)")
+  }
+
   @Test("A key that is not there, or leads nowhere, is said with what is near, before any work")
   func misses() throws {
     let project = try ManifestProject.demo()

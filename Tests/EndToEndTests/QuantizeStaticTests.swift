@@ -86,7 +86,7 @@ struct QuantizeStaticTests {
   func ranges() throws {
     let options = Self.nearest + Self.oneClip + ["--ranges", out.path("ranges.json")]
     let first = try Static.run(Self.small, out.path("a.onnx"), options)
-    #expect(first.exitCode == 0 && first.stdout.contains("calibrated  on 1 clip"), "\(first.stderr)")
+    #expect(first.exitCode == 0 && first.stdout.contains("calibrated  on 1 clip\n"), "\(first.stderr)")
     #expect(!first.stdout.contains("earlier"))
     let kept = try out.read("ranges.json")
     let again = try Static.run(Self.small, out.path("b.onnx"), options)
@@ -125,6 +125,37 @@ struct QuantizeStaticTests {
     let odd = try Static.run(Self.small, out.path("c.onnx"), Self.nearest + Self.oneClip + plan)
     expectFailure(odd, exitCode: 2, "plan.json", "unknown key 'tensr'")
     #expect(try !out.names().contains("c.onnx"))
+  }
+
+  @Test("--dry-run of a folder prints both plans and writes nothing; --plan of a folder is refused")
+  func folderPlans() throws {
+    struct Plans: Decodable {
+      struct Plan: Decodable { let scheme: String }
+      struct Model: Decodable {
+        let input: String
+        let plan: Plan
+      }
+      let models: [Model]
+    }
+    let options = Self.nearest + Self.oneClip
+    let model = DemoSpeech.model
+    let result = try WhisperQBinary.run(["quantize", model, "--dry-run", "--json", "--quiet"] + options)
+    #expect(result.exitCode == 0 && result.stderr.isEmpty, "\(result.stderr)")
+    let plans = try JSONDecoder().decode(Plans.self, from: Data(result.stdoutBytes))
+    #expect(
+      plans.models.map(\.input)
+        == ["encoder", "decoder"].map { "\(model)/\($0)/whisper_\($0).onnx" })
+    #expect(plans.models.allSatisfy { $0.plan.scheme == "w8a16" })
+    let text = try Static.run(model, out.path("pair"), options + ["--dry-run", "--quiet"])
+    #expect(text.exitCode == 0, "\(text.stderr)")
+    for line in ["whisper_encoder.onnx: w8a16 for snap", "\n\n", "whisper_decoder.onnx: w8a16 for snap"] {
+      #expect(text.stdout.contains(line), "\(text.stdout)")
+    }
+    try out.write(result.stdoutBytes, to: "plan.json")
+    let plan = try Static.run(
+      model, out.path("pair"), options + ["--plan", out.path("plan.json"), "--quiet"])
+    expectFailure(plan, exitCode: 64, "--plan is for one model, but '\(model)' is a folder")
+    #expect(try out.names() == ["plan.json"])
   }
 
   @Test("Every word of --observer, and --percentile alone, is taken")

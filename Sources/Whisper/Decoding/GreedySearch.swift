@@ -65,11 +65,10 @@ struct GreedySearch {
   private func choose(
     _ logits: [Float], _ temperature: Float, _ random: inout SeededNumbers
   ) -> (token: Int, logProbability: Double) {
-    var best = 0
-    for index in logits.indices where logits[index] > logits[best] { best = index }
+    let best = logits.likeliestToken
     let highest = logits[best]
     guard highest > -.infinity else { return (special.endOfText, 0) }
-    let total = logits.reduce(0.0) { $0 + Double(exp($1 - highest)) }
+    let total = logits.exponentialSum(below: highest)
     func logProbability(_ token: Int) -> Double {
       Double(logits[token]) - Double(highest) - log(total)
     }
@@ -89,7 +88,7 @@ struct GreedySearch {
       let position = prompt.lastIndex(of: special.startOfTranscript), rows[position].indices.contains(token),
       let highest = rows[position].max()
     else { return nil }
-    let total = rows[position].reduce(0.0) { $0 + Double(exp($1 - highest)) }
+    let total = rows[position].exponentialSum(below: highest)
     return Double(exp(rows[position][token] - highest)) / total
   }
 }

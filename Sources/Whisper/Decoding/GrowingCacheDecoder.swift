@@ -62,7 +62,9 @@ final class GrowingCacheDecoder: TokenDecoder {
       if let past = Self.pastName(ofPresent: name) { caches[past] = tensor }
     }
     history += tokens
-    return try logitRows(try part.output("logits", of: results), count: tokens.count, of: part)
+    return try logitRows(
+      try part.output("logits", of: results), count: tokens.count, after: history.count - tokens.count,
+      of: part)
   }
 
   private func feed(

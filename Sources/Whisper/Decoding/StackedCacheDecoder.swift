@@ -29,7 +29,8 @@ final class StackedCacheDecoder: TokenDecoder {
     let results = try part.run(feeds, ["logits"] + outputs)
     for (name, tensor) in results where name.hasPrefix("out_") { caches["in" + name.dropFirst(3)] = tensor }
     offset += tokens.count
-    return try logitRows(try part.output("logits", of: results), count: tokens.count, of: part)
+    return try logitRows(
+      try part.output("logits", of: results), count: tokens.count, after: offset - tokens.count, of: part)
   }
 
   private func feed(_ input: TensorSignature, _ tokens: [Int]) throws(DecodingError) -> TensorContent {

@@ -69,7 +69,7 @@ final class StaticCacheDecoder: TokenDecoder {
       if fillsSlots { try keep(tensor, input) } else { caches[input] = tensor }
     }
     position += 1
-    return try logitRows(try part.output("logits", of: results), count: 1, of: part)
+    return try logitRows(try part.output("logits", of: results), count: 1, after: position - 1, of: part)
   }
 
   /// Writes what a step gave into the slot of its position; the last token's has no slot and needs none.

@@ -28,18 +28,3 @@ public protocol TokenDecoder: AnyObject {
   /// - Returns: one row of as many floats as the vocabulary has tokens, for each token.
   func step(_ tokens: [Int]) throws(DecodingError) -> [[Float]]
 }
-
-/// Cuts logits [1, t, V], [t, V] or AI Hub's [1, V, 1, 1] into rows.
-func logitRows(_ logits: TensorContent, count: Int, of part: SpeechPart) throws(DecodingError) -> [[Float]] {
-  let values = logits.floatValues
-  // A decoder with a cache may rate the last token only.
-  let dimensions = logits.shape.dimensions
-  let rowCount = dimensions.count == 4 ? 1 : max(1, dimensions.dropLast().reduce(1, *))
-  guard !values.isEmpty, values.count % rowCount == 0, rowCount <= count else {
-    throw DecodingError(
-      .mismatch, "\(part.name): the output 'logits' has the shape \(logits.shape) for \(count) tokens")
-  }
-  let width = values.count / rowCount
-  if rowCount == 1 { return [values] }
-  return (0..<rowCount).map { Array(values[($0 * width)..<(($0 + 1) * width)]) }
-}

@@ -1,13 +1,5 @@
 public import Tensors
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
-
 /// Turns recordings into text with one model.
 public final class Transcriber {
   public let model: SpeechModel
@@ -115,9 +107,7 @@ public final class Transcriber {
     for index in 0...tokens.count {
       var logits = rows[prompt.count - 1 + index]
       run.rules.apply(to: &logits, after: tokens[..<index])
-      var best = 0
-      for token in logits.indices where logits[token] > logits[best] { best = token }
-      if best == (index < tokens.count ? tokens[index] : special.endOfText) { equal += 1 }
+      if logits.likeliestToken == (index < tokens.count ? tokens[index] : special.endOfText) { equal += 1 }
     }
     return (equal, tokens.count + 1)
   }
@@ -136,7 +126,7 @@ public final class Transcriber {
     let candidates = special.languages.filter { logits.indices.contains($0.value) }
       .sorted { ($0.value) < ($1.value) }
     guard let best = candidates.max(by: { logits[$0.value] < logits[$1.value] }) else { return (.english, 0) }
-    let total = candidates.reduce(0.0) { $0 + Double(exp(logits[$1.value] - logits[best.value])) }
+    let total = candidates.map { logits[$0.value] }.exponentialSum(below: logits[best.value])
     return (Language(best.key) ?? Language(code: best.key, name: best.key), 1 / total)
   }
 }

@@ -18,8 +18,6 @@ struct TranscriptionRun {
   private var windowCount = 0
   private var retryCount = 0
 
-  /// Two mel frames make one position of the encoder, and one step of a timestamp.
-  private static let framesPerTimestamp = 2
   private static let framesPerSecond = 100.0
 
   init(
@@ -103,7 +101,7 @@ struct TranscriptionRun {
     // A text that was found at a high temperature is no good example.
     let isExample = options.context == .previousText && best.temperature <= 0.5
     context = isExample ? context + newTokens : []
-    return max(1, min(advance, frameCount))
+    return advance
   }
 
   /// The text of one window, and how it was found.
@@ -208,34 +206,15 @@ struct TranscriptionRun {
 
   // MARK: Segments
 
-  /// Cuts a window's tokens at pairs of timestamps, and says how many frames of it are done with.
+  /// Adds the segments of a window, and says how many frames of it are done with.
   private mutating func cut(_ found: Found, at frame: Int, _ frameCount: Int) -> Int {
-    let special = transcriber.special
     let tokens = found.result.tokens
     let offset = Double(frame) / Self.framesPerSecond
-    let duration = Double(frameCount) / Self.framesPerSecond
     // Without timestamps asked for, a token that looks like one says nothing.
-    let times = tokens.map { mode == .segments ? special.seconds(of: $0) : nil }
-    func isTime(_ index: Int) -> Bool { times.indices.contains(index) && times[index] != nil }
-    var ends = tokens.indices.dropFirst().filter { isTime($0 - 1) && isTime($0) }
-    let endsWithOneTime = tokens.count >= 1 && isTime(tokens.count - 1) && !isTime(tokens.count - 2)
-    guard !ends.isEmpty else {
-      var end = duration
-      if let last = times.compactMap({ $0 }).last, last > 0 { end = last }
-      add(tokens[...], offset, offset + end, found)
-      return frameCount
-    }
-    if endsWithOneTime { ends.append(tokens.count) }
-    var start = 0
-    for end in ends {
-      let part = tokens[start..<end]
-      add(part, offset + (times[start] ?? 0), offset + (times[end - 1] ?? duration), found)
-      start = end
-    }
-    if endsWithOneTime { return frameCount }
-    // What follows the last pair is heard again, from its beginning.
-    let last = times[start - 1] ?? duration
-    return Int((last / Timestamp.secondsPerStep).rounded()) * Self.framesPerTimestamp
+    let times = tokens.map { mode == .segments ? transcriber.special.seconds(of: $0) : nil }
+    let cut = WindowCut(times: times, frameCount: frameCount)
+    for part in cut.parts { add(tokens[part.tokens], offset + part.start, offset + part.end, found) }
+    return cut.frameAdvance
   }
 
   private mutating func add(_ tokens: ArraySlice<Int>, _ start: Double, _ end: Double, _ found: Found) {

@@ -37,6 +37,8 @@ public struct GenerationSettings: Sendable, Equatable {
   /// Whether any of the two files was there.
   public var isFromFile = false
 
+  static let fileNames = ["generation_config.json", "config.json"]
+
   /// No settings at all.
   public init() {}
 
@@ -45,7 +47,7 @@ public struct GenerationSettings: Sendable, Equatable {
   /// - Throws: `TextError` for a file that is no JSON, or a field that holds something else than it must.
   public init(folder: String) throws(TextError) {
     // What the first file says is left as it is by the second.
-    for name in ["generation_config.json", "config.json"] {
+    for name in Self.fileNames {
       let path = joined(folder, name)
       guard let root = try TextFile.json(ifPresent: path) else { continue }
       isFromFile = true

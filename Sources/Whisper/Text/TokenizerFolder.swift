@@ -13,10 +13,21 @@ extension Tokenizer {
   public static func load(_ path: String, vocabularySize: Int? = nil) throws(TextError) -> Tokenizer {
     try TokenizerFolder.load(path, vocabularySize)
   }
+
+  /// The files that `load` and `GenerationSettings` may read for a path, as far as they are there.
+  public static func files(of path: String) -> [String] {
+    let home = kind(ofPath: path) == .folder ? path : folder(of: path)
+    let names = (try? names(inFolder: home)) ?? []
+    let known = TokenizerFolder.fileNames + VocabularyFiles.fileNames + GenerationSettings.fileNames
+    return names.filter { known.contains($0) || TokenizerFolder.isRankFile($0) }.map { joined(home, $0) }
+  }
 }
 
 /// Finds the files of a tokenizer.
 enum TokenizerFolder {
+  /// Files of fixed names, besides those of a vocabulary with merges.
+  static let fileNames = ["tokenizer.json", "config.json"]
+
   static func path(_ folder: String, _ name: String) -> String { joined(folder, name) }
 
   static func load(_ path: String, _ vocabularySize: Int?) throws(TextError) -> Tokenizer {
@@ -51,7 +62,7 @@ enum TokenizerFolder {
     return try RankFile.read(bytes, path: path, vocabularySize: size)
   }
 
-  private static func isRankFile(_ name: String) -> Bool {
+  static func isRankFile(_ name: String) -> Bool {
     name.hasSuffix(".tiktoken") || name.hasSuffix("tokens.txt")
   }
 

@@ -3,6 +3,10 @@ import JSONDocuments
 /// Reads a tokenizer from `vocab.json` and `merges.txt`, with its added tokens in `added_tokens.json`,
 /// `special_tokens_map.json` and `tokenizer_config.json`, as older exports have it.
 struct VocabularyFiles {
+  static let fileNames = [
+    "vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json", "tokenizer_config.json",
+  ]
+
   let folder: String
   private var builder: TokenizerBuilder
 
