@@ -90,6 +90,19 @@ public final class OutputFile: Sendable {
     }
   }
 
+  /// The file as a read-only mapping, which stays when the file is discarded: room for what is larger than memory,
+  /// gone with the process. Neither `commit` nor `discard` may have come before.
+  public func mapped() throws(ByteIOError) -> MappedFile {
+    precondition(state.withLock { $0.isOpen }, "mapped while it is written")
+    let name = isNameless ? "/proc/self/fd/\(descriptor)" : temporaryPath
+    let opened = retryingInterrupts { unsafe open(name, O_RDONLY | O_CLOEXEC) }
+    guard opened >= 0 else {
+      throw ByteIOError(.system(operation: "open it", code: lastSystemError), path: path)
+    }
+    defer { close(opened) }
+    return try MappedFile(descriptor: opened, path: path)
+  }
+
   /// Gives the file the permissions of another one, and its owner where the system lets us; a missing one is fine.
   public func adoptPermissions(of other: String) {
     var status = stat()

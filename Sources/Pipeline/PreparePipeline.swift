@@ -7,17 +7,17 @@ import Quantize
 import Tensors
 import Whisper
 
-/// The journey from an export to a float model that an NPU compiles whole: read → inline → choose branches →
+/// The journey from an export to a float model that an NPU compiles whole: read → widen → inline → choose branches →
 /// lift → fix → fold → fuse → shape.
 ///
-/// Weights stay in their file; the few that change are made anew in memory.
+/// Weights stay in their file; the few that change are made anew in memory, those of half precision on the disk.
 public enum PreparePipeline {
   /// Prepares a model and writes nothing.
   public static func prepare(
     _ inputPath: String, _ options: PrepareOptions = PrepareOptions()
   ) throws(PipelineError) -> PreparedModel {
     let source = try QuantizePipeline.open(request(inputPath, "", options))
-    return try prepare(source, inputPath, options)
+    return try prepare(source, inputPath, "", options)
   }
 
   /// Prepares a model for an output that must not be one of the files that are read; writes nothing.
@@ -26,7 +26,7 @@ public enum PreparePipeline {
   ) throws(PipelineError) -> PreparedModel {
     let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
     try QuantizePipeline.refuseOverwriting(source, inputPath, outputPath)
-    return try prepare(source, inputPath, options)
+    return try prepare(source, inputPath, outputPath, options)
   }
 
   /// Writes a prepared model; the output is complete or not there.
@@ -51,7 +51,7 @@ public enum PreparePipeline {
   ) throws(PipelineError) -> PrepareReport {
     let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
     try QuantizePipeline.refuseOverwriting(source, inputPath, outputPath)
-    let prepared = try prepare(source, inputPath, options)
+    let prepared = try prepare(source, inputPath, outputPath, options)
     let output: ModelOutput
     do {
       output = try ModelOutput(prepared.graph.lower(), path: outputPath, policy: externalData)
@@ -78,16 +78,20 @@ public enum PreparePipeline {
   }
 
   private static func prepare(
-    _ source: QuantizePipeline.Source, _ inputPath: String, _ options: PrepareOptions
+    _ source: QuantizePipeline.Source, _ inputPath: String, _ outputPath: String, _ options: PrepareOptions
   ) throws(PipelineError) -> PreparedModel {
     let clock = ContinuousClock()
     let start = clock.now
     let signature = SourceSignature(source.graph, path: inputPath, byteCount: source.byteCount)
     var reports: [PassReport] = []
-    let built = try built(source, options, &reports)
-    var graph = try chosen(built, options, &reports)
     let context = PassContext(
-      evaluator: EngineEvaluator(threadCount: options.threadCount > 0 ? options.threadCount : nil))
+      evaluator: EngineEvaluator(threadCount: options.threadCount > 0 ? options.threadCount : nil),
+      keeper: ConstantsOnDisk(outputPath: outputPath))
+    let wide = QuantizePipeline.Source(
+      graph: try widened(source.graph, context, &reports), external: source.external,
+      byteCount: source.byteCount)
+    let built = try built(wide, options, context, &reports)
+    var graph = try chosen(built, options, context, &reports)
     let shapes: ShapeTable
     do throws(PassError) {
       let binding = DimensionBinding(lengths: options.dimensions)
@@ -101,23 +105,45 @@ public enum PreparePipeline {
       seconds: (clock.now - start) / .seconds(1))
   }
 
+  /// The graph with float32 for half precision, so that all that follows finds what it looks for.
+  private static func widened(
+    _ graph: ModelGraph, _ context: PassContext, _ reports: inout [PassReport]
+  ) throws(PipelineError) -> ModelGraph {
+    var result = graph
+    do throws(PassError) {
+      let report = try FloatWidening().run(&result, context)
+      if report.changeCount > 0 { reports.append(report) }
+    } catch { throw PipelineError(error) }
+    return result
+  }
+
   /// Forms that are built anew from the weights of the export, before branches are chosen and shapes fixed.
   private static func built(
-    _ source: QuantizePipeline.Source, _ options: PrepareOptions, _ reports: inout [PassReport]
+    _ source: QuantizePipeline.Source, _ options: PrepareOptions, _ context: PassContext,
+    _ reports: inout [PassReport]
   ) throws(PipelineError) -> QuantizePipeline.Source {
     var graph = source.graph
     do throws(StaticSpeechError) {
       if case .staticCaches(let count) = options.decoderForm {
+        let isStatic = StaticSpeech.isStaticDecoder(graph)
         graph = try StaticSpeech.decoder(from: graph, maximumTokenCount: count)
         reports.append(
           PassReport(
-            name: "static-caches", changeCount: 1,
-            notes: ["the decoder was built anew: one token a step, caches of fixed length"]))
+            name: "static-caches", changeCount: isStatic ? 0 : 1,
+            notes: [
+              isStatic
+                ? keptCaches(graph, count)
+                : "the decoder was built anew: one token a step, caches of fixed length"
+            ]))
       }
     } catch { throw PipelineError(error) }
     if case .crossCaches(let path) = options.encoderForm {
       var decoder: ModelGraph?
-      if let path { decoder = try QuantizePipeline.open(request(path, "", options)).graph }
+      if let path {
+        // The encoder's own report tells of half precision.
+        var unsaid: [PassReport] = []
+        decoder = try widened(QuantizePipeline.open(request(path, "", options)).graph, context, &unsaid)
+      }
       do throws(StaticSpeechError) {
         graph = try StaticSpeech.encoder(addingCrossCachesOf: decoder, to: graph)
       } catch { throw PipelineError(error) }
@@ -129,9 +155,19 @@ public enum PreparePipeline {
     return QuantizePipeline.Source(graph: graph, external: source.external, byteCount: source.byteCount)
   }
 
+  /// What became of the caches of a decoder that had them already.
+  private static func keptCaches(_ graph: ModelGraph, _ maximumTokenCount: Int?) -> String {
+    let sentence = "the decoder has caches of fixed length already, which stay as they are"
+    guard let slots = WhisperModelDescription.recognise(graph).dimensions.selfCacheLength,
+      let wanted = maximumTokenCount, wanted != slots + 1
+    else { return sentence }
+    return "\(sentence): \(slots) slots, not the \(wanted) tokens of --max-tokens"
+  }
+
   /// The graph without functions and without the branch that was not chosen.
   private static func chosen(
-    _ source: QuantizePipeline.Source, _ options: PrepareOptions, _ reports: inout [PassReport]
+    _ source: QuantizePipeline.Source, _ options: PrepareOptions, _ context: PassContext,
+    _ reports: inout [PassReport]
   ) throws(PipelineError) -> ModelGraph {
     var model = source.graph.lower()
     let functionCount = model.functions.count
@@ -146,7 +182,10 @@ public enum PreparePipeline {
     } catch { throw PipelineError(error) }
     if count > 0 { reports.append(PassReport(name: "choose-branches", changeCount: count)) }
     if functionCount == 0, count == 0 { return source.graph }
-    do { return try ModelGraph.lift(model, external: source.external) } catch { throw PipelineError(error) }
+    let graph: ModelGraph
+    do { graph = try ModelGraph.lift(model, external: source.external) } catch { throw PipelineError(error) }
+    // Functions hold constants and casts of their own.
+    return functionCount > 0 ? try widened(graph, context, &reports) : graph
   }
 
   /// Folds up to each `If`, so that its condition becomes constant, and takes the branch.
@@ -208,6 +247,7 @@ extension PipelineError {
     switch error.reason {
     case .openDimension, .otherDimension, .openBranch, .noBranch: self.init(error.message, .usage)
     case .unknownOperator, .graph: self.init(error.message, .unsupported)
+    case .room: self.init(error.message, .inputOutput)
     case .shape: self.init(error.message, .badInput)
     }
   }

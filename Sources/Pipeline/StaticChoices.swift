@@ -103,6 +103,9 @@ public struct StaticChoices: Sendable {
       request.prepare.dimensions[String(parts[0])] = extent
     }
     request.prepare.opset = policy.target.opset
+    if let maximumTokenCount {
+      request.prepare.decoderForm = .staticCaches(maximumTokenCount: maximumTokenCount)
+    }
     return request
   }
 

@@ -70,6 +70,19 @@ struct OutputFileTests {
     #expect(try folder.read("model") == [1])
   }
 
+  @Test("a mapping of an unfinished file outlives it, under no name")
+  func mapping() throws {
+    let file = try OutputFile(path: folder.path("room"), byteCount: 4)
+    try write([1, 2, 3, 4], to: file)
+    let mapped = try file.mapped()
+    file.discard()
+    #expect(mapped.byteCount == 4)
+    #expect((0..<4).map { mapped.bytes[$0] } == [1, 2, 3, 4])
+    #expect(try folder.names().isEmpty)
+    let empty = try OutputFile(path: folder.path("empty"), byteCount: 0)
+    #expect(try empty.mapped().byteCount == 0)
+  }
+
   @Test("many threads write their parts")
   func concurrentWrites() throws {
     let part = 10_007

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What ONNX Runtime says about a prepared model beside its source.
-private struct PreparedComparison: Decodable {
+struct PreparedComparison: Decodable {
   let error: String?
   /// The largest difference relative to an output's largest value.
   let worst: Double?
@@ -117,6 +117,22 @@ struct PrepareTests {
       #expect(worst <= 1e-5, "\(name): \(worst)")
     }
     #expect(found[0].operators?.values.reduce(0, +) == 97)
+  }
+
+  @Test("A decoder whose caches are fixed already keeps them, and the report says what was not done")
+  func keptCaches() throws {
+    let out = try TemporaryFolder()
+    let source = Quantized.layout("aihub/HfWhisperDecoder.onnx")
+    let own = try Self.document(Self.prepare(source, out.path("a.onnx"), ["--json"]))
+    for (options, note) in [
+      ([], "stay as they are"), (["--max-tokens", "16"], "not the 16 tokens of --max-tokens"),
+    ] {
+      let found = try Self.document(
+        Self.prepare(source, out.path("b.onnx"), ["--json", "--static-kv"] + options))
+      #expect(found.inputs == own.inputs && found.operatorsAfter == own.operatorsAfter)
+      let pass = try #require(found.passes.first { $0.name == "static-caches" })
+      #expect(pass.changes == 0 && pass.notes.count == 1 && pass.notes[0].hasSuffix(note), "\(pass.notes)")
+    }
   }
 
   @Test("The report names passes, dimensions and operators, as text and as JSON")

@@ -118,7 +118,7 @@ struct QuantizeStaticBadTests {
   func openDimension() throws {
     try refuse(
       ["--synthetic", "1"], input: Quantized.layout("optimum/decoder_model.onnx"), exitCode: 64,
-      ["decoder_sequence_length", "--dim"])
+      ["decoder_sequence_length", "--dim", "--max-tokens"])
   }
 
   @Test("A recording cannot calibrate a model that takes no spectrum")

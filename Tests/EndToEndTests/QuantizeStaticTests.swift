@@ -236,6 +236,21 @@ struct QuantizeStaticTests {
     }
   }
 
+  @Test(
+    "--max-tokens gives a decoder of its own file caches of fixed length; kernels of one element have 8 bits")
+  func loneDecoder() throws {
+    let report = try Static.done(
+      Quantized.layout("optimum/decoder_model.onnx"), out.path("a.onnx"),
+      Self.nearest + ["--max-tokens", "16", "--synthetic", "1"])
+    #expect(report.floatNodes.isEmpty)
+    let shown = try WhisperQBinary.run(["inspect", out.path("a.onnx"), "--json"])
+    #expect(shown.stdout.contains("k_cache_self_0_in"), "\(shown.stdout.prefix(2000))")
+    let aihub = ["--scheme", "w8a16", "--synthetic", "1", "--dry-run", "--json", "--quiet"]
+    let plan = try WhisperQBinary.run(["quantize", Quantized.layout("aihub/HfWhisperEncoder.onnx")] + aihub)
+    let wide = plan.stdout.components(separatedBy: "few weights that all the rest hangs on").count - 1
+    #expect(wide == 2, "the two convolutions of the stem: \(wide)")
+  }
+
   @Test("--keep-prepared writes the float model that was quantized")
   func keepPrepared() throws {
     try Static.done(

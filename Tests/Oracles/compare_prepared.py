@@ -7,7 +7,7 @@ Standard input is a JSON list of [source, prepared]; the answer is a list in the
 "worst", the largest difference of an output relative to the output's largest value; "operators" of the prepared
 model; "open", the names of values whose shape it does not say. A pair that fails has "error" instead. Every input of the
 prepared model must have a fixed shape; inputs that only the source has are zeros, and use_cache_branch is false
-unless the prepared model takes caches.
+unless the prepared model takes caches. Where the source takes or gives float16, the prepared model has float.
 """
 import collections
 import json
@@ -55,6 +55,8 @@ def compare(source, prepared):
     all_feeds = dict(feeds)
     for item in reference.get_inputs():
         if item.name in feeds:
+            if item.type == "tensor(float16)":
+                all_feeds[item.name] = feeds[item.name].astype(np.float16)
             continue
         if item.name == "use_cache_branch":
             all_feeds[item.name] = np.array([any(name.startswith("past_") for name in feeds)])
@@ -66,6 +68,8 @@ def compare(source, prepared):
         raise ValueError(f"outputs are {names}")
     worst = 0.0
     for name, wanted, found in zip(names, reference.run(names, all_feeds), candidate.run(names, feeds)):
+        if wanted.dtype == np.float16:
+            wanted = wanted.astype(np.float32)
         if wanted.shape != found.shape or wanted.dtype != found.dtype:
             raise ValueError(f"{name}: {found.dtype}{found.shape}, expected {wanted.dtype}{wanted.shape}")
         if not np.isfinite(found).all():

@@ -32,8 +32,15 @@ public struct PassReport: Sendable, Equatable {
 /// What passes may use.
 public struct PassContext: Sendable {
   public let evaluator: any ConstantEvaluator
+  /// Where float32 weights of a half-precision model go.
+  public let keeper: any WidenedConstantKeeper
 
-  public init(evaluator: any ConstantEvaluator) { self.evaluator = evaluator }
+  public init(
+    evaluator: any ConstantEvaluator, keeper: any WidenedConstantKeeper = ConstantsInMemory()
+  ) {
+    self.evaluator = evaluator
+    self.keeper = keeper
+  }
 }
 
 /// Computes a node whose inputs are all known.

@@ -15,6 +15,8 @@ public struct PassError: Error, Sendable, Equatable {
     case noBranch(condition: String)
     /// The model cannot be changed to the operator set.
     case graph(String)
+    /// Weights that are made anew have no room; the sentence says where.
+    case room(String)
   }
 
   public let reason: Reason
@@ -33,6 +35,9 @@ public struct PassError: Error, Sendable, Equatable {
       return
         "\(path): dimension \(axis) ('\(dimension)') of input '\(input)' has no fixed length, which an NPU "
         + "needs; give it one with --dim '\(option)=N'"
+        + (["sequence", "past"].contains { option.contains($0) }
+          ? "; a decoder gets caches of fixed length by --static-kv in prepare, by --max-tokens in quantize"
+          : "")
     case .otherDimension(let name, let known):
       let list = known.isEmpty ? "it has no open dimension" : "it has \(known.joined(separator: ", "))"
       return "\(path): --dim \(name): the model has no open dimension of this name (\(list))"
@@ -47,7 +52,7 @@ public struct PassError: Error, Sendable, Equatable {
         + "--decoder-branch no-past or with-past"
     case .noBranch(let condition):
       return "\(path): no If chooses by the input '\(condition)'; leave --decoder-branch out"
-    case .graph(let sentence): return sentence
+    case .graph(let sentence), .room(let sentence): return sentence
     }
   }
 }

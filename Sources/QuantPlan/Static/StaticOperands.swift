@@ -77,12 +77,12 @@ extension StaticPlanner {
       if kind == .linear, policy.correctsBias { bias.rounding = .errorAware }
       plan.weights.append(bias)
     case (.convolution, 1):
-      let type: IntegerType = policy.isStemWide ? .s16 : .s8
+      // A kernel of one element is a linear layer in another spelling.
+      let isWide = policy.isStemWide && content.shape.dimensions.dropFirst(2).contains { $0 > 1 }
       var weight = entry(
-        .convolution, type, .channel, axis: 0,
-        policy.isStemWide
-          ? "few weights that all the rest hangs on: 16 bits" : "one scale per output channel")
-      weight.range = policy.isStemWide ? .maximum : policy.weightRange
+        .convolution, isWide ? .s16 : .s8, .channel, axis: 0,
+        isWide ? "few weights that all the rest hangs on: 16 bits" : "one scale per output channel")
+      weight.range = isWide ? .maximum : policy.weightRange
       plan.weights.append(weight)
     case (.normalization, 1):
       plan.weights.append(entry(.gamma, .s16, .tensor, "8 bits cap LayerNormalization at 55 dB, 16 give 82"))
