@@ -31,7 +31,7 @@ public struct CalibrationData: Sendable {
     let clip: RangeTable.Clip
   }
 
-  let items: [Item]
+  private(set) var items: [Item]
   /// Whether the numbers are made up, which whoever shows the result says loudly.
   public let isSynthetic: Bool
   /// What transcribes recordings, when the steps of a decoder are wanted.
@@ -129,6 +129,14 @@ public struct CalibrationData: Sendable {
         kind: .audio(path: path, firstFrame: first),
         clip: RangeTable.Clip(name: name + place, digest: digest + place))
     }
+  }
+
+  /// At most `count` of the runs, spread evenly over all.
+  func spread(_ count: Int) -> CalibrationData {
+    guard items.count > count else { return self }
+    var result = self
+    result.items = (0..<count).map { items[$0 * items.count / count] }
+    return result
   }
 
   /// The inputs of the run of `clips[index]`.

@@ -11,6 +11,9 @@ import Validation
 
 /// One prepared model on its way to integers.
 struct StaticJourney {
+  /// Runs that equalization looks at.
+  private static let equalizingRunCount = 4
+
   let request: StaticRequest
   let prepared: PreparedModel
   /// The prepared model, equalized as far as the request wants it.
@@ -78,6 +81,8 @@ struct StaticJourney {
     }
     if wishes.tensors.isEmpty { return }
     var first = try calibration(wishes)
+    // Sizes of channels need no more, for ranges are found anew behind them; those of w8a8 are final.
+    if policy.scheme != .w8a8 { first.data = first.data.spread(Self.equalizingRunCount) }
     first.rangesPath = request.rangesPath.map { $0 + ".channels" }
     let table = try CalibratePipeline.ranges(graph, first, observer: observer).table
     func channels(_ name: String) -> (minima: [Float], maxima: [Float])? {
