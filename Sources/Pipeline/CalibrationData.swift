@@ -225,6 +225,7 @@ struct MelInput {
     let inputs = graph.requiredInputs.map { "'\(graph[$0].name)'" }.joined(separator: ", ")
     throw PipelineError(
       "\(file): this model takes no mel spectrum (its inputs are \(inputs)), so a recording cannot calibrate it; "
-        + "give its inputs as .npz, or calibrate it by decoding", .usage)
+        + "quantize the folder that holds its encoder, too, which lets it write down the recordings, or give its "
+        + "inputs as .npz", .usage)
   }
 }

@@ -17,6 +17,7 @@ public enum PreparePipeline {
     _ inputPath: String, _ options: PrepareOptions = PrepareOptions()
   ) throws(PipelineError) -> PreparedModel {
     let source = try QuantizePipeline.open(request(inputPath, "", options))
+    try requireFloat(source.graph, inputPath)
     return try prepare(source, inputPath, "", options)
   }
 
@@ -26,7 +27,15 @@ public enum PreparePipeline {
   ) throws(PipelineError) -> PreparedModel {
     let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
     try QuantizePipeline.refuseOverwriting(source, inputPath, outputPath)
+    try requireFloat(source.graph, inputPath)
     return try prepare(source, inputPath, outputPath, options)
+  }
+
+  /// Refuses a model whose float weights are gone.
+  static func requireFloat(_ graph: ModelGraph, _ path: String) throws(PipelineError) {
+    if let sentence = NothingToDo.alreadyQuantized(path, graph) {
+      throw PipelineError(sentence, .unsupported)
+    }
   }
 
   /// Writes a prepared model; the output is complete or not there.
@@ -123,6 +132,11 @@ public enum PreparePipeline {
     _ reports: inout [PassReport]
   ) throws(PipelineError) -> QuantizePipeline.Source {
     var graph = source.graph
+    if case .staticCaches = options.decoderForm, WhisperModelDescription.recognise(graph).part == .encoder {
+      throw PipelineError(
+        "\(graph.path): this is an encoder, and only a decoder gets caches of fixed length; leave --static-kv and "
+          + "--max-tokens out", .usage)
+    }
     do throws(StaticSpeechError) {
       if case .staticCaches(let count) = options.decoderForm {
         let isStatic = StaticSpeech.isStaticDecoder(graph)

@@ -78,20 +78,24 @@ enum Findings {
 
 /// The sentence for a model in which no weight can be quantized.
 enum NothingToDo {
-  static func sentence(_ path: String, _ plan: QuantPlan, _ graph: ModelGraph) -> String {
+  /// What to say of a model that holds integers already; nil for a float one.
+  static func alreadyQuantized(_ path: String, _ graph: ModelGraph) -> String? {
     let operators = Set(graph.allNodes.map { graph[$0].opType })
-    let quantized = operators.intersection([
-      "MatMulInteger", "ConvInteger", "MatMulNBits", "DequantizeLinear", "DynamicQuantizeMatMul",
-      "MatMulIntegerToFloat", "QLinearMatMul", "QLinearConv",
-    ]).sorted()
     if operators.contains("EPContext") {
       return "\(path): this is a compiled package (EPContext) without weights to quantize; "
         + "quantize the model it was compiled from"
     }
-    if !quantized.isEmpty {
-      return "\(path): there is nothing left to quantize, the model is quantized already "
-        + "(\(quantized.joined(separator: ", "))); start from the float model"
-    }
+    let quantized = operators.intersection([
+      "MatMulInteger", "ConvInteger", "MatMulNBits", "DequantizeLinear", "DynamicQuantizeMatMul",
+      "MatMulIntegerToFloat", "QLinearMatMul", "QLinearConv",
+    ]).sorted()
+    if quantized.isEmpty { return nil }
+    return "\(path): there is nothing left to quantize, the model is quantized already "
+      + "(\(quantized.joined(separator: ", "))); start from the float model"
+  }
+
+  static func sentence(_ path: String, _ plan: QuantPlan, _ graph: ModelGraph) -> String {
+    if let sentence = alreadyQuantized(path, graph) { return sentence }
     guard let first = telling(plan) else {
       return "\(path): there is nothing to quantize, the model has no float weights; "
         + "pass --allow-unchanged to write it all the same"

@@ -24,6 +24,16 @@ public enum SettingsFile {
     try read(path, what: "plan of a static scheme")
   }
 
+  /// The scheme of a plan when it is a static one, whose plans have a form of their own; nil for other plans, and for
+  /// what is none.
+  public static func staticScheme(ofPlan path: String) throws(PipelineError) -> String? {
+    struct Head: Decodable {
+      let scheme: Scheme
+    }
+    guard let head: Head = try? read(path, what: "plan"), head.scheme.isStatic else { return nil }
+    return head.scheme.rawValue
+  }
+
   /// Reads a target (`--target FILE`).
   public static func target(path: String) throws(PipelineError) -> Target {
     try read(path, what: "target")

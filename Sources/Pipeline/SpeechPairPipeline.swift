@@ -61,8 +61,9 @@ public enum SpeechPairPipeline {
     _ request: SpeechPairRequest, _ settings: StaticRequest, observer: WorkObserver = WorkObserver()
   ) throws(PipelineError) -> SpeechPairReport<StaticReport> {
     let pair = try Pair(request)
-    try pair.makeRoom()
+    for model in [pair.encoder, pair.decoder] { try PreparePipeline.requireFloat(model.graph, model.path) }
     let parts = try parts(pair, request, settings)
+    try pair.makeRoom()
     for case let path? in [parts.encoder.keptPreparedPath, parts.decoder.keptPreparedPath] {
       do { try makeFolders(folder(of: path)) } catch { throw PipelineError(error) }
     }

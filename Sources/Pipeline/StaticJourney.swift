@@ -32,6 +32,18 @@ struct StaticJourney {
     self.prepared = prepared
     graph = prepared.graph
     policy = request.policy
+    if let plan = request.plan {
+      guard plan.scheme == policy.scheme else {
+        throw PipelineError(
+          "the plan is for \(plan.scheme.rawValue), not for --scheme \(policy.scheme.rawValue); leave --scheme out, or make "
+            + "a plan for it with --dry-run --json", .usage)
+      }
+      guard plan.target == policy.target.name else {
+        throw PipelineError(
+          "the plan is for the target '\(plan.target)', not for '\(policy.target.name)'; give --target that, or make a "
+            + "plan with --dry-run --json", .usage)
+      }
+    }
     threadCount = request.threadCount > 0 ? request.threadCount : Machine.threadCount
     sourceDigest = request.rangesPath == nil ? "" : try Self.sourceDigest(request.inputPath)
   }

@@ -95,8 +95,9 @@ public struct QuantizeCommand: ParsableCommand {
   @Option(
     name: [.long, .customLong("quantization-type"), .customLong("quantization_type")],
     help: ArgumentHelp(
-      "dynamic-int8 (also int8), weight-int8, weight-int4 (also int4), or fp16. (default: dynamic-int8)"),
-    completion: .list(["dynamic-int8", "weight-int8", "weight-int4", "fp16"]))
+      "dynamic-int8 (also int8), weight-int8, weight-int4 (also int4) or fp16; for an NPU w8a16, w8a8 or w4a16. "
+        + "(default: dynamic-int8, or that of --plan)"),
+    completion: .list(["dynamic-int8", "weight-int8", "weight-int4", "fp16", "w8a16", "w8a8", "w4a16"]))
   var scheme: String?
 
   @OptionGroup(title: "How weights are quantized")

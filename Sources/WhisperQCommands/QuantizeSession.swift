@@ -10,7 +10,7 @@ struct QuantizeSettings {
 
   init(scheme: String?, weights: WeightOptions, selection: SelectionOptions) throws {
     var choices = QuantizeChoices()
-    choices.scheme = scheme
+    choices.scheme = try scheme ?? selection.plan.flatMap { try SettingsFile.staticScheme(ofPlan: $0) }
     choices.isPerChannel = weights.perChannel
     choices.isPerTensor = weights.perTensor
     choices.blockSize = weights.blockSize

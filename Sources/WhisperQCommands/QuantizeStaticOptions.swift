@@ -21,7 +21,10 @@ struct StaticOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Ranges are read from here when the file is there, and kept here after every run.", valueName: "file"),
+      """
+      Ranges are read from here when the file is there, and kept here after every run; those of channels beside it, in \
+      FILE.channels, and a folder's in FILE-encoder and FILE-decoder.
+      """, valueName: "file"),
     completion: .file(extensions: ["json"]))
   var ranges: String?
 

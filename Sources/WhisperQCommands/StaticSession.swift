@@ -166,10 +166,30 @@ enum StaticRendering {
     text += "  activations \(types(plan.activations.map(\.type)))\n"
     text += "  conversions \(types(plan.conversions.map(\.type)))\n"
     text += "  weights     \(types(plan.weights.map(\.type)))\n"
+    text += reasons("activations", plan.activations.map { ($0.type, $0.reason) })
+    text += reasons("conversions", plan.conversions.map { ($0.type, $0.reason) })
+    text += reasons("weights", plan.weights.map { ($0.type, $0.reason) })
     for entry in plan.floatNodes {
       text += "  float       \(Printable.name(entry.node)) (\(entry.operatorName)): \(entry.reason)\n"
     }
     return text
+  }
+
+  /// How many entries have which type for which reason, in the order in which they come.
+  private static func reasons(_ title: String, _ entries: [(type: IntegerType, reason: String)]) -> String {
+    struct Group: Hashable {
+      let type: IntegerType
+      let reason: String
+    }
+    var counts: [Group: Int] = [:]
+    var order: [Group] = []
+    for entry in entries {
+      let group = Group(type: entry.type, reason: entry.reason)
+      if counts[group] == nil { order.append(group) }
+      counts[group, default: 0] += 1
+    }
+    let lines = order.map { "  \(counts[$0] ?? 0) \($0.type.rawValue): \($0.reason)\n" }
+    return lines.isEmpty ? "" : "\(title) by reason (--json has each)\n" + lines.joined()
   }
 
   static func members(_ report: StaticReport) -> [String: JSONValue] {

@@ -114,6 +114,52 @@ struct QuantizeStaticBadTests {
     try refuse(Self.clip + ["--plan", plan], exitCode: 2, ["plan.json", "missing"])
   }
 
+  @Test(
+    "A model that is quantized already is refused with the remedy, also in a folder, which then is not made")
+  func quantizedAlready() throws {
+    let input = data.path("dynamic.onnx")
+    try #require(Static.run(Self.small, input).exitCode == 0)
+    try refuse(
+      ["--synthetic", "1"], input: input, exitCode: 3, ["quantized already", "MatMulInteger", "float"])
+    let folder = try TemporaryFolder()
+    let demo = PackageRoot.path("models/whisper_demo_onnx")
+    try #require(Static.run(demo, folder.path("int8"), ["--scheme", "weight-int8"]).exitCode == 0)
+    let result = try Static.run(folder.path("int8"), folder.path("npu"), ["--scheme", "w8a16"] + Self.clip)
+    expectFailure(result, exitCode: 3, "quantized already", "start from the float model")
+    #expect(try folder.names() == ["int8"])
+  }
+
+  @Test("A plan of another scheme or target, or that contradicts itself; without --scheme the plan tells it")
+  func plans() throws {
+    let common = ["--rounding", "nearest"] + Self.clip
+    let made = try WhisperQBinary.run(
+      ["quantize", Self.small, "--scheme", "w8a16", "--dry-run", "--json", "--quiet"] + common)
+    try #require(made.exitCode == 0, "\(made.stderr)")
+    let plan = try data.write(made.stdoutBytes, to: "plan.json")
+    let report = try Static.done(Self.small, data.path("out.onnx"), common + ["--plan", plan])
+    #expect(report.scheme == "w8a16")
+    try refuse(common + ["--scheme", "w8a8", "--plan", plan], exitCode: 64, ["the plan is for w8a16"])
+    func edited(_ old: String, _ new: String) throws -> [String] {
+      #expect(made.stdout.contains(old))
+      let text = made.stdout.replacing(old, with: new, maxReplacements: 1)
+      return common + ["--plan", try data.write(text.utf8, to: "edited.json")]
+    }
+    let other = try edited("\"target\" : \"snapdragon-x-elite\"", "\"target\" : \"snapdragon-9\"")
+    try refuse(other, exitCode: 64, ["snapdragon-9"])
+    let node = try #require(
+      made.stdout.split(separator: "\n").first { $0.contains("\"node\"") && $0.contains("conv1") })
+    let name = node.split(separator: "\"")[3]
+    let both = try edited(
+      "\"float_nodes\" : [\n\n  ]",
+      "\"float_nodes\" : [{\"node\": \"\(name)\", \"operator\": \"Conv\", \"reason\": \"mine\"}]")
+    try refuse(both, exitCode: 2, ["float_nodes", String(name)])
+  }
+
+  @Test("Caches of fixed length for an encoder")
+  func encoderWithCaches() throws {
+    try refuse(Self.clip + ["--max-tokens", "16"], exitCode: 64, ["an encoder", "--max-tokens"])
+  }
+
   @Test("A dimension that nothing fixes is named with the remedy")
   func openDimension() throws {
     try refuse(

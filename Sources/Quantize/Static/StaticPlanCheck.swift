@@ -29,6 +29,13 @@ extension GraphRewriter {
       }
       if let parameters = entry.parameters { try requireNumbers(parameters, entry.type, entry.weight) }
     }
+    let integers = Set(plan.weights.map(\.node)).union(plan.conversions.map(\.node))
+    for entry in plan.floatNodes where integers.contains(entry.node) {
+      throw impossible(
+        entry.node,
+        "the plan has it among float_nodes and has entries for its weights or conversions, too; take those out"
+      )
+    }
   }
 
   private func twice(_ name: String) -> QuantizeError { impossible(name, "the plan treats it twice") }
