@@ -17,7 +17,7 @@ public struct CalibrationRequest: Sendable {
   /// Nil is one per processor.
   public var threadCount: Int?
   /// Bytes that the Gram matrices of one sweep may take.
-  public var gramByteLimit = 1 << 30
+  public var gramByteLimit = 640 << 20
 
   public init(wishes: ObservationWishes, data: CalibrationData, modelDigest: String) {
     (self.wishes, self.data, self.modelDigest) = (wishes, data, modelDigest)

@@ -3,8 +3,8 @@ import Kernels
 import ONNXGraph
 import Tensors
 
-/// Keeps widened weights in a nameless file beside the output, which is mapped and gone with the process: an fp16
-/// large-v3 becomes 2.5 GB that no memory has to hold. A few MiB stay in memory.
+/// Keeps changed weights in a nameless file beside the output, which is mapped and gone with the process: an fp16
+/// large-v3 becomes 2.5 GB, and its equalized layers 0.8 GB, that no memory has to hold. A few MiB stay in memory.
 struct ConstantsOnDisk: WidenedConstantKeeper {
   /// The model that will be written; "" for none, which means the system's folder for temporary files.
   let outputPath: String
@@ -16,6 +16,25 @@ struct ConstantsOnDisk: WidenedConstantKeeper {
   private static let alignment = 64
 
   func widen(_ contents: [TensorContent], path: String) throws(PassError) -> [TensorContent] {
+    try keep(contents, path: path) ?? contents.map(inMemory)
+  }
+
+  /// Moves the large float32 weights that a model holds in memory to the disk.
+  func moveWeights(of graph: inout ModelGraph) throws(PassError) {
+    let values = graph.allInitializers.filter { value in
+      guard let content = graph[value].initializer?.content, content.elementType == .float32 else {
+        return false
+      }
+      if case .mapped = content.bytes { return false }
+      return content.bytes.byteCount > 1 << 20
+    }
+    let contents = values.compactMap { graph[$0].initializer?.content }
+    guard let kept = try keep(contents, path: graph.path) else { return }
+    for (value, content) in zip(values, kept) { graph.setContent(content, of: value) }
+  }
+
+  /// The same numbers as float32 in a file; nil when they are few.
+  private func keep(_ contents: [TensorContent], path: String) throws(PassError) -> [TensorContent]? {
     var starts: [Int] = []
     var byteCount = 0
     for content in contents {
@@ -23,9 +42,9 @@ struct ConstantsOnDisk: WidenedConstantKeeper {
       let size = content.shape.elementCount * 4
       byteCount += (size + Self.alignment - 1) / Self.alignment * Self.alignment
     }
-    if byteCount <= memoryByteCount { return contents.map(inMemory) }
+    if byteCount <= memoryByteCount { return nil }
     let room =
-      outputPath.isEmpty ? joined(environmentVariable("TMPDIR") ?? "/tmp", "whisperq-widened") : outputPath
+      outputPath.isEmpty ? joined(environmentVariable("TMPDIR") ?? "/tmp", "whisperq-weights") : outputPath
     do throws(ByteIOError) {
       let file = try OutputFile(path: room, byteCount: byteCount)
       defer { file.discard() }
@@ -44,6 +63,16 @@ struct ConstantsOnDisk: WidenedConstantKeeper {
   private func write(
     _ content: TensorContent, to file: OutputFile, at start: Int, _ tile: inout [Float]
   ) throws(ByteIOError) {
+    if content.elementType == .float32 {
+      var failure: ByteIOError?
+      content.bytes.withBytes { bytes in
+        // Bytes have no padding, so reading them raw is sound.
+        let raw = unsafe bytes.bytes
+        do throws(ByteIOError) { try file.write(raw, at: start) } catch { failure = error }
+      }
+      if let failure { throw failure }
+      return
+    }
     let count = content.shape.elementCount
     var done = 0
     while done < count {

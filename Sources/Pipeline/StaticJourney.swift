@@ -26,8 +26,12 @@ struct StaticJourney {
   private let threadCount: Int
   /// Of the source's bytes; empty when no ranges are kept that must belong to them.
   private let sourceDigest: String
+  /// Where weights go that equalization changes.
+  private let disk: ConstantsOnDisk
 
-  init(_ request: StaticRequest, _ prepared: PreparedModel) throws(PipelineError) {
+  /// - Parameter isWriting: whether the output will be there, beside which there is room for weights.
+  init(_ request: StaticRequest, _ prepared: PreparedModel, isWriting: Bool) throws(PipelineError) {
+    disk = ConstantsOnDisk(outputPath: isWriting ? request.outputPath : "")
     self.request = request
     self.prepared = prepared
     graph = prepared.graph
@@ -71,6 +75,7 @@ struct StaticJourney {
     let isRotated =
       request.plan?.isAttentionEqualized ?? (policy.keysAndValues == .u8 && request.equalizesAttention)
     if isRotated { equalization.attentionCount = AttentionEqualization.rotate(&graph) }
+    try moveWeights()
     let width = StaticWidth(graph, policy, request.width)
     if let pattern = width.idlePattern {
       throw PipelineError("no linear layer is named by '\(pattern)'", .usage)
@@ -111,6 +116,11 @@ struct StaticJourney {
       &graph, request.smoothing, channels: channels, levels: { (types[$0] ?? .u16).levels.count })
     let layers = outputLayers(StaticPlanner.linearLayers(graph, policy: policy).filter { $0.type == .u8 })
     clips = OutputEqualization.equalize(&graph, layers, channels: channels).ranges
+    try moveWeights()
+  }
+
+  private mutating func moveWeights() throws(PipelineError) {
+    do { try disk.moveWeights(of: &graph) } catch { throw PipelineError(error) }
   }
 
   /// The layers whose outputs are equalized when they have 8 bits.

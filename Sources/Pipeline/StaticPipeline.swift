@@ -72,7 +72,7 @@ public enum StaticPipeline {
     _ request: StaticRequest, observer: WorkObserver = WorkObserver()
   ) throws(PipelineError) -> StaticPlan {
     let prepared = try PreparePipeline.prepare(request.inputPath, request.prepare)
-    var journey = try StaticJourney(request, prepared)
+    var journey = try StaticJourney(request, prepared, isWriting: false)
     try journey.equalize(observer)
     return try journey.plan(observer).plan
   }
@@ -86,7 +86,7 @@ public enum StaticPipeline {
       try ResultFile.checkPlace(path, option: "--keep-prepared", inputs: [request.inputPath])
       try PreparePipeline.write(prepared.graph, to: path, request.externalData)
     }
-    var journey = try StaticJourney(request, prepared)
+    var journey = try StaticJourney(request, prepared, isWriting: true)
     try journey.equalize(observer)
     return try journey.run(observer)
   }
