@@ -59,22 +59,33 @@ public struct BackendChoice: Sendable {
     if let soc = SoC(named: target) { return soc }
     guard kind(ofPath: target) == .file,
       let soc = SoC(named: String(try SettingsFile.target(path: target).socModel))
-    else {
-      throw PipelineError(
-        "--target '\(target)' is unknown; choose \(Self.targetNames.joined(separator: ", "))", .usage)
-    }
+    else { throw Self.unknown(target) }
     return soc
   }
 
-  /// The rules of the chip. They were measured for one; others are held to the same ones, which is said in
-  /// docs/npu.md. A file of a target brings its own.
-  func rules() throws(PipelineError) -> Target {
-    let soc = try soc()
-    if let known = Target.known.first(where: { $0.socModel == soc.number && $0.name == soc.name }) {
-      if target == nil || SoC(named: target ?? "") != nil { return known }
+  /// The rules of the chip.
+  func rules() throws(PipelineError) -> Target { try Self.rules(named: target ?? SoC.snapdragonXElite.name) }
+
+  /// The rules of a chip by name, part number or number, or of a file of a target.
+  ///
+  /// They were measured for one chip; others are held to the same ones under their own name, which is said in
+  /// docs/npu.md.
+  static func rules(named word: String) throws(PipelineError) -> Target {
+    guard let soc = SoC(named: word) else {
+      guard kind(ofPath: word) == .file else { throw unknown(word) }
+      return try SettingsFile.target(path: word)
     }
-    if let target, SoC(named: target) == nil { return try SettingsFile.target(path: target) }
-    return .snapdragonXElite
+    if let known = Target.known.first(where: { $0.name == soc.name }) { return known }
+    var target = Target.snapdragonXElite
+    (target.name, target.title, target.socModel) = (soc.name, "\(soc.name) (\(soc.chipset))", soc.number)
+    target.architecture = "v\(soc.architecture)"
+    return target
+  }
+
+  private static func unknown(_ word: String) -> PipelineError {
+    PipelineError(
+      "--target '\(word)' is unknown; choose \(targetNames.joined(separator: ", ")), or a file of a target",
+      .usage)
   }
 
   /// Words for what the NPU refuses, for the runtime's list of nodes that stayed behind.

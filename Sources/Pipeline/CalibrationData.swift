@@ -218,6 +218,11 @@ struct MelInput {
       else { continue }
       let found = shape[1].extent ?? bands ?? 0
       guard found == bands || found == 80 || found == 128 else { continue }
+      if let count = shape[0].extent, count != 1 {
+        throw PipelineError(
+          "\(file): input '\(graph[value].name)' takes \(count) recordings at a time, and whisperq feeds one; leave out "
+            + "the --dim that says so, or give it 1", .usage)
+      }
       (name, melCount) = (graph[value].name, found)
       frameCount = shape[2].extent ?? LogMel.windowFrameCount
       return

@@ -1,5 +1,4 @@
 import ByteIO
-import JSONDocuments
 import ModelBackend
 import ModelStore
 import ONNXFile
@@ -81,7 +80,7 @@ public enum CompilePipeline {
     opener.qnn.soc = soc
     opener.qnn.finalization = finalization
     opener.qnn.requirement = .allNodes
-    opener.qnn.namesRefusedNodes = true
+    opener.qnn.namesRefusedNodes = request.backends.namesRefusedNodes
     opener.qnn.rules = try request.backends.npuWords()
     let staging: StagedFolder
     do { staging = try StagedFolder(beside: output) } catch { throw PipelineError(error) }
@@ -129,13 +128,22 @@ public enum CompilePipeline {
         "\(source.path): this model is compiled already; compile the Q/DQ model that it was made from",
         .unsupported)
     }
+    let operators = Set(source.graph.allNodes.map { source.graph[$0].opType })
+    if !operators.isSuperset(of: ["QuantizeLinear", "DequantizeLinear"]) {
+      let isFloat = !QuantizationTraces.exist(in: source.graph)
+      let why = isFloat ? "it is float" : "its activations have no fixed scales"
+      throw PipelineError(
+        "\(source.path): this is no static Q/DQ model (\(why)); compile what 'whisperq quantize --scheme w8a16' makes "
+          + "of the float model",
+        .unsupported)
+    }
     let open = HTPRules.findings(in: source.graph).first {
       $0.severity == .refused && $0.rule == "fixed-shapes"
     }
     if let open {
       throw PipelineError(
-        "\(source.path): \(open.message); quantize it with --scheme w8a16, which fixes all shapes, or run "
-          + "'whisperq prepare' first", .unsupported)
+        "\(source.path): \(open.message); quantize the float model with --scheme w8a16, which fixes all shapes",
+        .unsupported)
     }
   }
 
@@ -202,44 +210,5 @@ extension CompileReport {
       outputByteCount: outputByteCount, chip: chip, socModel: socModel, architecture: architecture,
       qairtVersion: qairtVersion, optimization: optimization, nodeCount: nodeCount, seconds: seconds,
       peakMemoryByteCount: peakMemoryByteCount, isEmulated: isEmulated, reload: reload, entry: outcome)
-  }
-}
-
-extension ManifestPipeline {
-  /// Adds or updates the entry of a compiled model: beside the usual fields the chip and the version of QAIRT that
-  /// it is tied to.
-  static func record(
-    _ report: CompileReport, source: ModelReference, key: String?
-  ) throws(PipelineError) -> Outcome {
-    let inspection = try InspectPipeline.run(
-      path: report.outputPath, options: InspectOptions(links: .followed))
-    let file = ManifestFile(path: source.manifestPath)
-    let paths = ManifestPaths(manifestPath: file.path)
-    let stem = fileName(of: report.outputPath).dropLast(report.outputPath.hasSuffix(".onnx") ? 5 : 0)
-    let key = key ?? source.entry.map { $0.key + "_compiled" } ?? String(stem)
-    var written: [ManifestField: JSON] = [.path: .string(paths.path(for: report.outputPath))]
-    for (field, value) in ManifestFacts.fields(of: inspection) where field != .quant {
-      written[field] = value
-    }
-    written[.ep] = .strings(["QNN"])
-    if let origin = source.entry {
-      written[.source] = .string(origin.key)
-      if let quant = origin.members.first(where: { $0.key == ManifestField.quant.rawValue }) {
-        written[.quant] = quant.value
-      }
-      if let input = origin.input { written[.input] = .string(input) }
-    }
-    var members = ManifestField.allCases.compactMap { field in
-      written[field].map { JSONMember(field.rawValue, $0) }
-    }
-    members.append(JSONMember("soc", .string(report.chip)))
-    members.append(JSONMember("qairt", .string(report.qairtVersion)))
-    return try edit(file.path, absence: .isCreated, key: key) { manifest throws(ManifestError) in
-      guard manifest.contains(key) else {
-        try manifest.add(key, members)
-        return .added
-      }
-      return try set(members, of: key, in: &manifest)
-    }
   }
 }

@@ -193,7 +193,11 @@ private struct EntryCheck {
     }
     for problem in report.problems { note(.error, .path, "\(path): \(problem)") }
     checkSize(entry, byteCount: report.totalByteCount, atLeast: false)
+    let isCompiled = report.quantization.scheme == "compiled"
+    if isCompiled { checkSource(entry) }
     for (field, value) in ManifestFacts.fields(of: report) {
+      // A compiled program does not show how its weights are stored.
+      if isCompiled, field == .quant { continue }
       let written = manifest.document.node(at: [key, field.rawValue])?.value.string
       guard let written, let found = value.string, written.lowercased() != found else { continue }
       switch field {
@@ -202,6 +206,22 @@ private struct EntryCheck {
       default: break
       }
     }
+    checkDataFiles(entry, report)
+  }
+
+  /// A compiled model is quantized as the model is that it was compiled from.
+  private mutating func checkSource(_ entry: ManifestEntry) {
+    guard let source = entry.source, source != key, manifest.contains(source) else { return }
+    let quants = [key, source].map {
+      manifest.document.node(at: [$0, ManifestField.quant.rawValue])?.value.string
+    }
+    guard let written = quants[0], let found = quants[1], written.lowercased() != found.lowercased() else {
+      return
+    }
+    note(.warning, .quant, "\"quant\" is \"\(written)\", but its source \(source) is \"\(found)\"")
+  }
+
+  private mutating func checkDataFiles(_ entry: ManifestEntry, _ report: InspectionReport) {
     if !entry.files.isEmpty {
       for data in report.dataFiles where !entry.files.contains(where: { $0.path == data.location }) {
         note(.warning, .files, "the model needs \(data.location), which is not listed")

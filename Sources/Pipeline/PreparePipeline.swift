@@ -108,10 +108,22 @@ public enum PreparePipeline {
       try resolveBranches(&graph, context, &reports)
       reports += try StandardPasses.form().run(&graph, context)
       shapes = try ShapeTable.infer(graph)
-    } catch { throw PipelineError(error) }
+    } catch { throw misfit(error, options) }
     return PreparedModel(
       graph: graph, shapes: shapes, reports: reports, source: signature,
       seconds: (clock.now - start) / .seconds(1))
+  }
+
+  /// Shapes that contradict each other are the model's fault, unless the caller chose some of them.
+  private static func misfit(_ error: PassError, _ options: PrepareOptions) -> PipelineError {
+    guard case .shape = error.reason, !options.dimensions.isEmpty else { return PipelineError(error) }
+    let given = options.dimensions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    let advice = "; check --dim"
+    let what =
+      error.message.hasSuffix(advice) ? String(error.message.dropLast(advice.count)) : error.message
+    return PipelineError(
+      "\(what); the model does not go with --dim \(given.joined(separator: " --dim ")): leave it out, or give "
+        + "the length that the model was exported for (a batch of 1)", .usage)
   }
 
   /// The graph with float32 for half precision, so that all that follows finds what it looks for.

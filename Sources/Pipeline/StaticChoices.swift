@@ -98,7 +98,7 @@ public struct StaticChoices: Sendable {
     for text in dimensions {
       let parts = text.split(separator: "=", maxSplits: 1)
       guard parts.count == 2, let extent = Int(parts[1]), extent > 0 else {
-        throw PipelineError("--dim '\(text)' is not of the form name=extent", .usage)
+        throw PipelineError("--dim '\(text)' is not of the form name=extent, with 1 or more", .usage)
       }
       request.prepare.dimensions[String(parts[0])] = extent
     }
@@ -176,11 +176,6 @@ public struct StaticChoices: Sendable {
   }
 
   private static func target(named name: String) throws(PipelineError) -> Target {
-    if let known = Target.known.first(where: { $0.name == name.lowercased() }) { return known }
-    guard kind(ofPath: name) == .file else {
-      let names = Target.known.map(\.name).joined(separator: ", ")
-      throw PipelineError("--target '\(name)' is neither \(names) nor a file of a target", .usage)
-    }
-    return try SettingsFile.target(path: name)
+    try BackendChoice.rules(named: name)
   }
 }

@@ -9,7 +9,7 @@ import Whisper
 struct ModelValidation {
   let target: ValidateTarget
   let request: ValidateRequest
-  private let feedRequest: FeedRequest
+  let feedRequest: FeedRequest
   let context: Context
   var report: ModelReport
 
@@ -59,7 +59,7 @@ struct ModelValidation {
     if request.depth == .structure, request.inputs.choosesShapes { _ = try steps.get() }
     guard request.depth != .structure, report.objections.isEmpty else { return }
     try checkComparison(model)
-    let original = try loadedReference(of: model)
+    let original = try comparable(try loadedReference(of: model), model)
     let candidate = try evaluate(model, order, try steps.get())
     report.notes += candidate.notes
     let reference = try original.map { (original) throws(PipelineError) in
@@ -321,7 +321,8 @@ struct ModelValidation {
     }
     return RunReport(
       engine: candidate.engine, inputs: inputs, outputs: outputs, findings: findings,
-      loadSeconds: candidate.loadSeconds, seconds: candidate.seconds, reference: reference?.report)
+      loadSeconds: candidate.loadSeconds, seconds: candidate.seconds, reference: reference?.report,
+      madeUp: madeUp(candidate.steps[0]))
   }
 
   // MARK: Verdict

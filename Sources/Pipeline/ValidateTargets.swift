@@ -125,7 +125,8 @@ struct ValidateTargets {
     let models = try FolderPipeline.contents(of: found).models
     let sameFile = models.filter { fileName(of: $0) == fileName(of: name) }
     if sameFile.count == 1 { return joined(found, sameFile[0]) }
-    throw PipelineError("\(found): there is no reference for \(path) in this folder", .usage)
+    let remedy = StaticInterface.exists(atPath: path) ? "; \(StaticInterface.remedy)" : ""
+    throw PipelineError("\(found): there is no reference for \(path) in this folder\(remedy)", .usage)
   }
 
   private func fromManifest(_ entry: ManifestEntry?, _ path: String) -> String? {

@@ -71,8 +71,9 @@ extension HTMLReport {
   }
 
   private static func inputTable(_ run: RunReport) -> HTMLText {
-    let rows = run.inputs.map {
-      "<tr><td>\($0.name)</td><td>\($0.elementType.name) \("\($0.shape)")</td></tr>\n" as HTMLText
+    let rows = run.inputs.map { port -> HTMLText in
+      let origin = run.madeUp?.names.contains(port.name) == true ? ", made up" : ""
+      return "<tr><td>\(port.name)</td><td>\(port.elementType.name) \("\(port.shape)")\(origin)</td></tr>\n"
     }
     return "<div class=\"scroll\"><table><tbody>\(rows)</tbody></table></div>"
   }

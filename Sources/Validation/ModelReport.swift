@@ -87,6 +87,20 @@ public struct RunReport: Sendable {
   public let seconds: [Double]
   /// The reference and what ran it.
   public let reference: Reference?
+  /// Inputs that nobody gave.
+  public let madeUp: MadeUpInputs?
+
+  /// Inputs that were made to fit the model, not taken from speech.
+  public struct MadeUpInputs: Sendable {
+    /// The same seed makes the same inputs.
+    public let seed: UInt64
+    public let names: [String]
+
+    public init(seed: UInt64, names: [String]) {
+      self.seed = seed
+      self.names = names
+    }
+  }
 
   public struct Reference: Sendable {
     public let path: String
@@ -103,7 +117,7 @@ public struct RunReport: Sendable {
 
   public init(
     engine: EngineReport, inputs: [Port], outputs: [Port], findings: [OutputFinding], loadSeconds: Double,
-    seconds: [Double], reference: Reference?
+    seconds: [Double], reference: Reference?, madeUp: MadeUpInputs? = nil
   ) {
     self.engine = engine
     self.inputs = inputs
@@ -112,6 +126,7 @@ public struct RunReport: Sendable {
     self.loadSeconds = loadSeconds
     self.seconds = seconds
     self.reference = reference
+    self.madeUp = madeUp
   }
 
   /// The median of the timed runs.

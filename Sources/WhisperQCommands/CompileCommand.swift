@@ -13,7 +13,8 @@ public struct CompileCommand: ParsableCommand {
       once. The result is an ONNX model with one EPContext node and QNN's binary beside it (or inside, with --embed). \
       It is tied to the chip and to the version of QAIRT that made it, and no processor can run it: keep the Q/DQ \
       model beside it. The result is opened again and compared with the source bit by bit, on the NPU or its \
-      emulation. Nothing is written unless the NPU takes every node.
+      emulation. Nothing is written unless the NPU takes every node; those it refuses are counted by operator, and with \
+      --json named.
 
       EXAMPLES
         whisperq compile encoder_w8a16.onnx --target snapdragon-x-elite
@@ -30,9 +31,9 @@ public struct CompileCommand: ParsableCommand {
 
       EXIT CODE
         0 when the compiled model is written, 1 when it gives other bits than
-        its source, 2 when the model is damaged, 3 when the NPU does not take
-        it or QNN is missing, 4 when a file cannot be read or written, 64 for
-        wrong options.
+        its source, 2 when the model is damaged, 3 when it is no static Q/DQ
+        model, the NPU does not take it or QNN is missing, 4 when a file
+        cannot be read or written, 64 for wrong options.
       """)
 
   @Argument(
@@ -60,7 +61,7 @@ public struct CompileCommand: ParsableCommand {
   var backends: CompileBackendOptions
 
   @OptionGroup(title: "Manifest")
-  var recording: RecordingOptions
+  var recording: CompileRecordingOptions
 
   @Flag(help: "Print JSON instead of text.")
   var json = false
@@ -78,6 +79,7 @@ public struct CompileCommand: ParsableCommand {
     request.isEmbedded = embed
     request.optimization = optimization
     request.backends = backends.choice
+    request.backends.namesRefusedNodes = json
     request.verifies = verify
     request.records = recording.updateManifest
     request.key = recording.manifestKey
@@ -128,6 +130,28 @@ struct CompileBackendOptions: ParsableArguments {
   mutating func validate() throws {
     do { try choice.validated() } catch { throw ValidationError(error.message) }
   }
+}
+
+/// The manifest: where the key is looked up, and what is entered into it.
+struct CompileRecordingOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The manifest in which the key is looked up and the result is entered. (default: models/manifest.json)",
+      valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var manifest: String?
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: """
+      Add or update the manifest's entry of the result. (default: when MODEL is a key, or --manifest-key is given)
+      """)
+  var updateManifest: Bool?
+
+  @Option(
+    help: ArgumentHelp(
+      "The key of the result's entry. (default: that of MODEL with _compiled)", valueName: "key"))
+  var manifestKey: String?
 }
 
 /// What `compile` prints.

@@ -52,6 +52,7 @@ public struct ValidateCommand: ParsableCommand {
               reason), passed_over (provider, reason)
             inputs, outputs: name, type, shape; those of the branch without a
               past, where they differ, with [no past] behind the name
+            made_up: null, or what --input did not give: seed, inputs (names)
             load_seconds, seconds (of each run), median_seconds
             reference: path, seconds, engine
             results, one for each output: name, branch (with-past, no-past,

@@ -58,6 +58,9 @@ enum ValidateJSON {
   private static func run(_ run: RunReport) -> JSONValue {
     .object([
       "engine": engine(run.engine), "inputs": .array(run.inputs.map(port)),
+      "made_up": run.madeUp.map {
+        ["seed": seed($0.seed), "inputs": .array($0.names.map(JSONValue.string))]
+      } ?? .null,
       "outputs": .array(run.outputs.map(port)), "load_seconds": .double(run.loadSeconds),
       "seconds": .array(run.seconds.map(JSONValue.double)), "median_seconds": .double(run.medianSeconds),
       "reference": run.reference.map {
@@ -90,6 +93,11 @@ enum ValidateJSON {
           ["provider": .string($0.provider.rawValue), "reason": .string($0.error.message)]
         }),
     ])
+  }
+
+  /// A number, unless it is larger than those that JSON readers agree on.
+  private static func seed(_ seed: UInt64) -> JSONValue {
+    Int(exactly: seed).map(JSONValue.integer) ?? .string(String(seed))
   }
 
   private static func port(_ port: RunReport.Port) -> JSONValue {

@@ -94,8 +94,18 @@ struct ValidateRendering {
       text += line("and \(count(run.outputs.count - 4, "more output"))")
     }
     text += providers(engine)
+    if let madeUp = run.madeUp { text += line(self.madeUp(madeUp, run)) }
     if let reference = run.reference { text += comparison(run, reference) }
     return text
+  }
+
+  /// Decibels on made-up features say less of a static model than decibels on speech.
+  private func madeUp(_ inputs: RunReport.MadeUpInputs, _ run: RunReport) -> String {
+    let isAll = run.inputs.allSatisfy { $0.name.hasSuffix("[no past]") || inputs.names.contains($0.name) }
+    let shown = inputs.names.prefix(3).joined(separator: ", ") + (inputs.names.count > 3 ? ", ..." : "")
+    let names = isAll ? "" : shown + " "
+    let advice = run.reference == nil ? "" : "; real speech says more: --input FILE.npz"
+    return "inputs: \(names)made up (seed \(inputs.seed))\(advice)"
   }
 
   private func seconds(_ value: Double) -> String { Format.duration(.seconds(value)) }

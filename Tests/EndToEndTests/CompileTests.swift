@@ -109,6 +109,10 @@ extension EmulatedNPU {
       #expect(entry["soc"] as? String == "snapdragon-x-elite" && entry["qairt"] as? String == found.qairt)
       #expect(entry["source"] as? String == "enc" && entry["quant"] as? String == "w8a16")
       #expect(entry["ep"] as? [String] == ["QNN"])
+      let check = try WhisperQBinary.run([
+        "manifest", "check", "enc_compiled", "--strict", "--manifest", folder.path("manifest.json"),
+      ])
+      #expect(check.exitCode == 0, "\(check.stdout)")
     }
 
     @Test("What cannot be compiled is refused before it starts, and nothing is left behind")
@@ -121,10 +125,18 @@ extension EmulatedNPU {
       compiled.node("EPContext", ["x"], ["y"], domain: "com.microsoft", integers: [("embed_mode", 1)])
       compiled.output("y", [1])
       try folder.write(compiled.bytes, to: "compiled.onnx")
+      var float = HandMadeModel()
+      float.input("x", [4, 64])
+      float.node("Relu", ["x"], ["y"])
+      float.output("y", [4, 64])
+      try folder.write(float.bytes, to: "float.onnx")
       let before = Set(try folder.names())
       expectFailure(
+        try Self.compile([folder.path("float.onnx"), "--output", out]), exitCode: 3,
+        "no static Q/DQ model (it is float)", "--scheme w8a16")
+      expectFailure(
         try Self.compile([Quantized.layout("optimum/encoder_model.onnx"), "--output", out]), exitCode: 3,
-        "the open dimension 'batch_size'", "--scheme w8a16")
+        "no static Q/DQ model", "--scheme w8a16")
       expectFailure(
         try Self.compile([folder.path("compiled.onnx"), "--output", out]), exitCode: 3, "compiled already")
       expectFailure(
@@ -146,7 +158,11 @@ extension EmulatedNPU {
       let folder = try TemporaryFolder()
       var model = HandMadeModel()
       model.input("x", [4, 64])
-      model.node("Erf", ["x"], ["e"])
+      model.initializer("s", [], floats: [0.1])
+      model.initializer("z", type: 2, [], byteCount: 1)
+      model.node("QuantizeLinear", ["x", "s", "z"], ["q"])
+      model.node("DequantizeLinear", ["q", "s", "z"], ["d"])
+      model.node("Erf", ["d"], ["e"])
       model.node("Relu", ["e"], ["y"])
       model.output("y", [4, 64])
       try folder.write(model.bytes, to: "erf.onnx")

@@ -90,6 +90,29 @@ struct ManifestCheckTests {
     #expect(full.stdout.hasSuffix("2 entries checked: 1 error, 0 warnings\n"), "\(full.stdout)")
   }
 
+  @Test("A compiled model is quantized as its source is, whatever its program is called")
+  func compiled() throws {
+    var model = HandMadeModel()
+    model.input("x", [1])
+    model.node(
+      "EPContext", ["x"], ["y"], domain: "com.microsoft", integers: [("embed_mode", 1)],
+      texts: [("ep_cache_context", "program")])
+    model.output("y", [1])
+    func check(quant: String) throws -> SpawnResult {
+      let entry = """
+        {"path": "models/ctx.onnx", "ep": ["QNN"], "input": "tensor", "quant": "\(quant)", "version": "1.0",
+         "size_mb": 0.1, "scheme": "compiled", "source": "e", "soc": "snapdragon-x-elite", "qairt": "2.51"}
+        """
+      let project = try ManifestProject(manifest: "{\"e\": \(Self.entry()),\n\"e_compiled\": \(entry)}")
+      try project.folder.write(model.bytes, to: "models/ctx.onnx")
+      return try project.run(["manifest", "check", "--strict"])
+    }
+    let well = try check(quant: "fp32")
+    #expect(well.exitCode == 0, "\(well.stdout)")
+    let other = try check(quant: "w8a16")
+    #expect(other.exitCode == 2 && other.stdout.contains("its source e is \"fp32\""), "\(other.stdout)")
+  }
+
   @Test("Plain values between entries are pointed out, marked ones are not")
   func strangers() throws {
     let (report, code) = try check("{\"$schema\": \"x\", \"_n\": 1, \"n\": 1, \"e\": \(Self.entry())}")
@@ -106,6 +129,7 @@ struct ManifestCheckTests {
       ("files", "[{\"path\": \"a\", \"bytes\": 3}]"), ("files", "[{\"bytes\": 3}]"), ("files", "{}"),
       ("files", "[{\"path\": \"a\", \"bytes\": -3}]"), ("files", "[{\"path\": \"a\", \"sha256\": \"x\"}]"),
       ("own", "{\"a\": [null]}"), ("description", "\"\""), ("latency_target_ms", "null"), ("target", "[]"),
+      ("soc", "3"), ("soc", "\"sa8255\""), ("qairt", "\"\""), ("qairt", "\"2.51.0\""),
       ("layout", "\"optimum\""), ("source", "\"hf:a/b\""), ("input", "{}"), ("quant", "\"fp32\""),
     ]
     var documents = fields.map { "{\"e\": \(Self.entry($0.0, $0.1))}" }

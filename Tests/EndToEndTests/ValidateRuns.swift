@@ -71,7 +71,12 @@ struct Validated: Decodable {
       let health: Health?
       let difference: Difference?
     }
+    struct MadeUp: Decodable {
+      let seed: Int
+      let inputs: [String]
+    }
     let engine: Engine
+    let madeUp: MadeUp?
     let inputs: [Port]
     let outputs: [Port]
     let loadSeconds: Double

@@ -27,13 +27,18 @@ public enum ManifestField: String, CaseIterable, Sendable {
   case target
   /// Where it comes from: the key it was quantized from, a URL, a repository.
   case source
+  /// The chip that a compiled model is tied to.
+  case soc
+  /// The version of QAIRT that a compiled model is tied to.
+  case qairt
 
   /// What the value of a field looks like.
   public enum Kind: Sendable { case text, names, number, digest, records }
 
   public var kind: Kind {
     switch self {
-    case .path, .input, .quant, .description, .version, .layout, .scheme, .target, .source: return .text
+    case .path, .input, .quant, .description, .version, .layout, .scheme, .target, .source, .soc, .qairt:
+      return .text
     case .ep: return .names
     case .sizeMB, .latencyTarget: return .number
     case .sha256: return .digest
