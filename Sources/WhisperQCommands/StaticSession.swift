@@ -143,8 +143,11 @@ enum StaticRendering {
     if count > 0 {
       text += "  float       \(count) node\(count == 1 ? " stays" : "s stay") in floating point\n"
     }
-    text += "  calibrated  on \(report.clips.count) clip\(report.clips.count == 1 ? "" : "s")"
-    text += report.reusedCount > 0 ? ", \(report.reusedCount) of them earlier\n" : "\n"
+    // A given plan has its ranges.
+    if !report.clips.isEmpty {
+      text += "  calibrated  on \(report.clips.count) clip\(report.clips.count == 1 ? "" : "s")"
+      text += report.reusedCount > 0 ? ", \(report.reusedCount) of them earlier\n" : "\n"
+    }
     text +=
       "  time        prepare \(time(report.prepareSeconds)), calibrate \(time(report.calibrationSeconds)), "
     text +=

@@ -108,7 +108,11 @@ struct InterruptTests {
     let out = try TemporaryFolder()
     var model = HandMadeModel()
     model.input("x", [4, 64])
-    model.node("Relu", ["x"], ["y"])
+    model.initializer("s", [], floats: [0.1])
+    model.initializer("z", type: 2, [], byteCount: 1)
+    model.node("QuantizeLinear", ["x", "s", "z"], ["q"])
+    model.node("DequantizeLinear", ["q", "s", "z"], ["d"])
+    model.node("Relu", ["d"], ["y"])
     model.output("y", [4, 64])
     try out.write(model.bytes, to: "model.onnx")
     for number in [SIGINT, SIGTERM, SIGHUP, SIGKILL] {
