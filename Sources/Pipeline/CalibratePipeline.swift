@@ -50,7 +50,7 @@ public enum CalibratePipeline {
     var (table, notes) = try known(request, wishes)
     let isDone = Set(table.clips.map(\.digest))
     let items = request.data.items.filter { !isDone.contains($0.clip.digest) }
-    let reusedCount = request.data.items.count - items.count
+    let reusedCount = request.data.items.isEmpty ? table.clips.count : request.data.items.count - items.count
     observer.began(items.count)
     if !items.isEmpty {
       let session = try open(graph, request)
@@ -67,13 +67,14 @@ public enum CalibratePipeline {
         observer.advanced(1)
       }
     }
-    if request.data.isSynthetic {
+    let isSynthetic = request.data.isSynthetic || table.clips.contains(where: \.isSynthetic)
+    notes += request.data.notes
+    if isSynthetic {
       notes.append(
         "the ranges come from made-up inputs, not from speech: a last resort, accuracy will suffer")
     }
     return CalibrationOutcome(
-      table: table, runCount: items.count, reusedCount: reusedCount, isSynthetic: request.data.isSynthetic,
-      notes: notes)
+      table: table, runCount: items.count, reusedCount: reusedCount, isSynthetic: isSynthetic, notes: notes)
   }
 
   /// Makes the Gram matrices that are wished for, as many at a time as memory allows, and hands them out by the name
@@ -129,13 +130,27 @@ public enum CalibratePipeline {
   ) throws(PipelineError) -> (RangeTable, [String]) {
     let empty = RangeTable(modelDigest: request.modelDigest)
     guard let path = request.rangesPath else { return (empty, []) }
+    let hasNoData = request.data.items.isEmpty
     if kind(ofPath: path) == .missing {
+      if hasNoData {
+        throw PipelineError(
+          "\(path): these ranges, which are needed where there are no recordings, are not there; give --calibration",
+          .inputOutput)
+      }
       try ResultFile.checkPlace(path, option: "ranges")
       return (empty, [])
     }
     let table = try CalibrationRangesFile.read(path)
     do throws(CalibrationError) { try table.check(modelDigest: request.modelDigest, place: path) } catch {
       throw PipelineError(error)
+    }
+    if hasNoData {
+      guard !table.clips.isEmpty, table.covers(wishes) else {
+        throw PipelineError(
+          "\(path): ranges of some tensors are missing, and there are no recordings to find them; give --calibration",
+          .badInput)
+      }
+      return (table, [])
     }
     guard table.clips.isEmpty || table.covers(wishes) else {
       return (empty, ["\(path) lacks some of the tensors that are needed now, so all data is run again"])

@@ -32,6 +32,8 @@ public struct CalibrationData: Sendable {
   }
 
   private(set) var items: [Item]
+  /// Sentences about recordings that are not what they say.
+  private(set) var notes: [String] = []
   /// Whether the numbers are made up, which whoever shows the result says loudly.
   public let isSynthetic: Bool
   /// What transcribes recordings, when the steps of a decoder are wanted.
@@ -39,6 +41,12 @@ public struct CalibrationData: Sendable {
 
   /// What will be run, in order.
   public var clips: [RangeTable.Clip] { items.map(\.clip) }
+
+  /// No run: everything is in a file of ranges.
+  init() {
+    isSynthetic = false
+    items = []
+  }
 
   /// Looks at the files and reads the lengths of the recordings; features are made later, run by run.
   ///
@@ -50,7 +58,8 @@ public struct CalibrationData: Sendable {
     case .synthetic(let count, let seed):
       isSynthetic = true
       items = (0..<UInt64(max(0, count))).map { turn in
-        let clip = RangeTable.Clip(name: "synthetic \(turn + 1)", digest: "seed \(seed &+ turn)")
+        let clip = RangeTable.Clip(
+          name: "synthetic \(turn + 1)", digest: RangeTable.Clip.seedWord + "\(seed &+ turn)")
         return Item(kind: .synthetic(seed: seed &+ turn), clip: clip)
       }
     case .decoding(let decoding):
@@ -75,11 +84,10 @@ public struct CalibrationData: Sendable {
       self.items = items
     case .files(let paths):
       isSynthetic = false
-      var items: [Item] = []
+      items = []
       for path in paths {
-        for file in try Self.files(path) { items += try Self.items(file, frameCount) }
+        for file in try Self.files(path) { try add(file, frameCount) }
       }
-      self.items = items
     }
     if items.isEmpty {
       throw PipelineError(
@@ -109,18 +117,24 @@ public struct CalibrationData: Sendable {
 
   private static func isArchive(_ path: String) -> Bool { path.lowercased().hasSuffix(".npz") }
 
-  private static func items(_ path: String, _ frameCount: Int) throws(PipelineError) -> [Item] {
+  /// The runs of one file.
+  private mutating func add(_ path: String, _ frameCount: Int) throws(PipelineError) {
     let digest: String
     do { digest = FileDigest.sha256(of: try MappedFile(path: path)) } catch { throw PipelineError(error) }
     let name = fileName(of: path)
-    if isArchive(path) {
-      return [Item(kind: .archive(path: path), clip: RangeTable.Clip(name: name, digest: digest))]
+    if Self.isArchive(path) {
+      items.append(Item(kind: .archive(path: path), clip: RangeTable.Clip(name: name, digest: digest)))
+      return
     }
     let clip = try AudioFiles.read(path)
+    if clip.source.missingByteCount > 0 {
+      notes.append(
+        "\(path) ends \(clip.source.missingByteCount) bytes before its header says; what is there was taken")
+    }
     let frames = (clip.samples.count + LogMel.samplesPerFrame - 1) / LogMel.samplesPerFrame
     // A rest of less than a second says nothing.
     let leastFrames = min(100, frameCount)
-    return stride(from: 0, to: max(1, frames), by: max(1, frameCount)).filter {
+    items += stride(from: 0, to: max(1, frames), by: max(1, frameCount)).filter {
       $0 == 0 || frames - $0 >= leastFrames
     }
     .map { first in
@@ -201,6 +215,14 @@ public struct CalibrationData: Sendable {
     }
     return arrays
   }
+}
+
+extension RangeTable.Clip {
+  /// Before the seed of made-up inputs, where recordings have their digest.
+  static let seedWord = "seed "
+
+  /// Whether the inputs were made up.
+  var isSynthetic: Bool { digest.hasPrefix(Self.seedWord) }
 }
 
 /// The input of a model that takes the features of a recording.

@@ -49,21 +49,25 @@ public struct PipelineError: Error, Sendable {
     }
   }
 
-  /// What cannot be done is the fault of an edited plan, or a limit of ours when we made the plan.
-  public init(_ error: QuantizeError, plan: PlanOrigin = .edited) {
+  /// What cannot be done is a limit of ours.
+  public init(_ error: QuantizeError) {
     switch error.reason {
     case .file(let cause): self = PipelineError(cause)
-    case .opset: self.init(error.message, .unsupported)
-    case .impossible where plan == .made: self.init(error.message, .unsupported)
-    case .notFinite, .unknownWeight, .otherWeight, .impossible: self.init(error.message, .badInput)
+    case .opset, .impossible: self.init(error.message, .unsupported)
+    case .notFinite, .unknownWeight, .otherWeight: self.init(error.message, .badInput)
     }
   }
-}
 
-/// Where a plan comes from.
-public enum PlanOrigin: Sendable {
-  /// Made from the policy in this run.
-  case made
-  /// Read from a file.
-  case edited
+  /// What a plan asks for and a model does not have is the fault of the plan, when it was read from a file.
+  init(_ error: QuantizeError, plan path: String?, model: String) {
+    guard let path else {
+      self.init(error)
+      return
+    }
+    let error = QuantizeError(error.reason, path: "\(path), the plan for \(model)")
+    switch error.reason {
+    case .impossible: self.init(error.message, .badInput)
+    default: self.init(error)
+    }
+  }
 }

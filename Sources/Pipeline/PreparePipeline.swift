@@ -58,6 +58,17 @@ public enum PreparePipeline {
     _ inputPath: String, outputPath: String, externalData: ExternalDataPolicy = .auto,
     _ options: PrepareOptions = PrepareOptions(), observer: WorkObserver = WorkObserver()
   ) throws(PipelineError) -> PrepareReport {
+    let finished = try finish(
+      inputPath, outputPath: outputPath, externalData: externalData, options, observer: observer)
+    try finished.commit()
+    return finished.report
+  }
+
+  /// Prepares a model and writes it, up to giving the output its name.
+  static func finish(
+    _ inputPath: String, outputPath: String, externalData: ExternalDataPolicy, _ options: PrepareOptions,
+    observer: WorkObserver
+  ) throws(PipelineError) -> FinishedModel<PrepareReport> {
     let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
     try QuantizePipeline.refuseOverwriting(source, inputPath, outputPath)
     let prepared = try prepare(source, inputPath, outputPath, options)
@@ -71,11 +82,11 @@ public enum PreparePipeline {
         try output.run(job)
         observer.advanced(job.bytes.byteCount)
       }
-      try output.commit()
     } catch { throw PipelineError(error) }
-    return PrepareReport(
+    let report = PrepareReport(
       prepared: prepared, outputPath: outputPath, outputDataPath: output.dataPath,
       outputByteCount: output.byteCount, peakMemoryByteCount: Machine.peakMemoryByteCount)
+    return FinishedModel(report: report, output: output)
   }
 
   private static func request(

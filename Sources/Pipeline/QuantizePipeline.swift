@@ -13,6 +13,8 @@ public struct QuantizeRequest: Sendable {
   public var policy = QuantPolicy()
   /// An edited plan; it replaces the policy.
   public var plan: QuantPlan?
+  /// Where it was read, for errors.
+  public var planPath: String?
   public var externalData: ExternalDataPolicy = .auto
   public var threadCount = 0
   public var followsLinks = false
@@ -82,7 +84,7 @@ public enum QuantizePipeline {
     do {
       rewritten = try GraphRewriter.rewrite(source.graph, plan: plan)
     } catch {
-      throw PipelineError(error, plan: request.plan == nil ? .made : .edited)
+      throw PipelineError(error, plan: request.planPath, model: request.inputPath)
     }
     let output: ModelOutput
     let sources = try sourcesInSight(source, request)
@@ -141,9 +143,7 @@ public enum QuantizePipeline {
 
   private static func idlePatterns(_ source: Source, _ request: QuantizeRequest) -> [String] {
     if request.plan != nil { return [] }
-    return Planner.idlePatterns(source.graph, policy: request.policy).map {
-      "the pattern '\($0)' matches no weight, node or operator of this model"
-    }
+    return Planner.idlePatterns(source.graph, policy: request.policy).map(Planner.idleSentence)
   }
 
   struct Source {

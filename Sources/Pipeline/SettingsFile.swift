@@ -1,6 +1,8 @@
 import ByteIO
 import FoundationEssentials
+import JSONDocuments
 public import QuantPlan
+import Tensors
 
 /// Policies and plans as JSON files.
 public enum SettingsFile {
@@ -73,22 +75,25 @@ public enum SettingsFile {
     }
   }
 
-  private static func read<Value: Decodable>(_ path: String, what: String) throws(PipelineError) -> Value {
+  /// Reads a file of a form that `what` names; `remedy` ends the sentence about one that cannot be read.
+  static func read<Value: Decodable>(
+    _ path: String, what: String, remedy: String = ""
+  ) throws(PipelineError) -> Value {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw PipelineError(error) }
     guard file.byteCount <= byteLimit else {
       throw PipelineError("\(path): \(file.byteCount) bytes are too many for a \(what)", .badInput)
     }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(file.byteCount)
-    let span = file.bytes
-    for index in 0..<span.count { bytes.append(span[index]) }
+    let bytes = TensorBytes.mapped(file, 0..<file.byteCount).copied()
     do {
       return try JSONDecoder().decode(Value.self, from: Data(bytes))
-    } catch let error as DecodingError {
-      throw PipelineError("\(path): not a usable \(what): \(sentence(error))", .badInput)
-    } catch {
-      throw PipelineError("\(path): not a usable \(what): \(error)", .badInput)
+    } catch let failure {
+      // Text that is no JSON has a line and a column.
+      do throws(JSONError) { _ = try JSONDocument(bytes, source: path) } catch {
+        throw PipelineError("\(error.message)\(remedy)", .badInput)
+      }
+      let cause = (failure as? DecodingError).map(sentence) ?? "\(failure)"
+      throw PipelineError("\(path): not a usable \(what): \(cause)\(remedy)", .badInput)
     }
   }
 

@@ -44,16 +44,13 @@ public enum SpeechPairPipeline {
   ) throws(PipelineError) -> SpeechPairReport<PrepareReport> {
     let pair = try Pair(request)
     try pair.makeRoom()
-    let encoder = try PreparePipeline.run(
+    let encoder = try PreparePipeline.finish(
       pair.encoder.path, outputPath: pair.encoderOutput, externalData: request.externalData,
-      pair.encoderOptions,
-      observer: observer)
-    let decoder = try PreparePipeline.run(
+      pair.encoderOptions, observer: observer)
+    let decoder = try PreparePipeline.finish(
       pair.decoder.path, outputPath: pair.decoderOutput, externalData: request.externalData,
-      pair.decoderOptions,
-      observer: observer)
-    return SpeechPairReport(
-      encoder: encoder, decoder: decoder, carried: try pair.carry(), notes: pair.files.notes)
+      pair.decoderOptions, observer: observer)
+    return try place(encoder, decoder, pair)
   }
 
   /// Quantizes both by one request, whose paths are replaced.
@@ -67,10 +64,19 @@ public enum SpeechPairPipeline {
     for case let path? in [parts.encoder.keptPreparedPath, parts.decoder.keptPreparedPath] {
       do { try makeFolders(folder(of: path)) } catch { throw PipelineError(error) }
     }
-    let first = try StaticPipeline.run(parts.encoder, observer: observer)
-    let second = try StaticPipeline.run(parts.decoder, observer: observer)
+    let encoder = try StaticPipeline.finish(parts.encoder, observer: observer)
+    let decoder = try StaticPipeline.finish(parts.decoder, observer: observer)
+    return try place(encoder, decoder, pair)
+  }
+
+  /// Gives both models their names, which neither has before both are complete, and what belongs to them comes along.
+  private static func place<Part>(
+    _ encoder: FinishedModel<Part>, _ decoder: FinishedModel<Part>, _ pair: Pair
+  ) throws(PipelineError) -> SpeechPairReport<Part> {
+    try encoder.commit()
+    try decoder.commit()
     return SpeechPairReport(
-      encoder: first, decoder: second, carried: try pair.carry(), notes: pair.files.notes)
+      encoder: encoder.report, decoder: decoder.report, carried: try pair.carry(), notes: pair.files.notes)
   }
 
   /// Makes the plans of both, the encoder's first, and writes nothing but ranges.

@@ -64,7 +64,7 @@ struct StaticJourney {
   /// An edited plan belongs to a model that was equalized in the same way, so it is equalized again; which layers
   /// keep 16 bits is then what the plan says.
   mutating func equalize(_ observer: WorkObserver) throws(PipelineError) {
-    if request.plan?.isAttentionEqualized ?? false, request.calibration == nil {
+    if request.plan?.isAttentionEqualized ?? false, request.calibration == nil, request.rangesPath == nil {
       throw PipelineError(
         "this plan is for a model whose keys and values are equalized, which needs the data that it was made with; "
           + "give the same --calibration again", .usage)
@@ -90,6 +90,11 @@ struct StaticJourney {
     if policy.scheme == .w8a8 {
       for layer in outputLayers(width.layers) { wishes.add(.channels, of: graph[layer.output].name) }
       if width.isMeasured, request.plan == nil {
+        if request.calibration == nil, request.rangesPath != nil {
+          throw PipelineError(
+            "which layers keep 16 bits is found by running the model; give --calibration again, or say it with --wide, "
+              + "--narrow or --narrow-share 100", .usage)
+        }
         for layer in width.candidates {
           wishes.add(.range, of: graph[layer.input].name)
           wishes.add(.channels, of: graph[layer.output].name)
@@ -188,13 +193,17 @@ struct StaticJourney {
   }
 
   private func calibration(_ wishes: ObservationWishes) throws(PipelineError) -> CalibrationRequest {
-    guard let source = request.calibration else {
+    let data: CalibrationData
+    if let source = request.calibration {
+      data = try CalibrationData(source)
+    } else if request.rangesPath != nil {
+      data = CalibrationData()
+    } else {
       throw PipelineError(
         "--scheme \(policy.scheme.rawValue) has fixed scales, which are found by running the model on "
           + "speech; name recordings with --calibration FOLDER (4 to 16 clips are enough)", .usage)
     }
-    var result = CalibrationRequest(
-      wishes: wishes, data: try CalibrationData(source), modelDigest: digest)
+    var result = CalibrationRequest(wishes: wishes, data: data, modelDigest: digest)
     result.rangesPath = request.rangesPath
     result.threadCount = request.threadCount > 0 ? request.threadCount : nil
     return result
@@ -231,7 +240,7 @@ struct StaticJourney {
 
   // MARK: Run
 
-  func run(_ observer: WorkObserver) throws(PipelineError) -> StaticReport {
+  func run(_ observer: WorkObserver) throws(PipelineError) -> FinishedModel<StaticReport> {
     let planned = try plan(observer)
     let clock = ContinuousClock()
     let start = clock.now
@@ -239,7 +248,13 @@ struct StaticJourney {
     do {
       rewritten = try GraphRewriter.rewrite(graph, plan: planned.plan)
     } catch {
-      throw PipelineError(error, plan: request.plan == nil ? .made : .edited)
+      throw PipelineError(error, plan: request.planPath, model: request.inputPath)
+    }
+    let steered = rewritten.jobs.filter { $0.rounding?.rounding == .errorAware }
+    if !steered.isEmpty, request.calibration == nil {
+      throw PipelineError(
+        "error-aware rounding runs the model on recordings; give --calibration (the same again), or --rounding nearest",
+        .usage)
     }
     let output: ModelOutput
     do {
@@ -248,7 +263,6 @@ struct StaticJourney {
     } catch {
       throw PipelineError(error)
     }
-    let steered = rewritten.jobs.filter { $0.rounding?.rounding == .errorAware }
     let plain = rewritten.jobs.filter { $0.rounding?.rounding != .errorAware }
     let runner = JobRunner(threadCount: threadCount, progress: observer.advanced)
     var outcomes: [WeightOutcome]
@@ -261,18 +275,24 @@ struct StaticJourney {
       outcomes += try round(steered, runner, output, observer)
       gramSeconds = (clock.now - began) / .seconds(1)
     }
-    do { try output.commit() } catch { throw PipelineError(error) }
-    return StaticReport(
+    let report = StaticReport(
       inputPath: request.inputPath, outputPath: request.outputPath, outputDataPath: output.dataPath,
       inputByteCount: prepared.source.byteCount, outputByteCount: output.byteCount, plan: planned.plan,
       outcomes: outcomes, passes: prepared.reports.map { ($0.name, $0.changeCount) },
       clips: planned.calibration?.table.clips.map(\.name) ?? [],
       reusedCount: planned.calibration?.reusedCount ?? 0,
-      findings: (planned.calibration?.notes ?? []) + rewritten.findings,
+      findings: (planned.calibration?.notes ?? []) + idlePatterns + rewritten.findings,
       places: Explanation.of(rewritten.graph, target: policy.target), prepareSeconds: prepared.seconds,
       calibrationSeconds: planned.seconds + gramSeconds + equalization.seconds,
       quantizeSeconds: (clock.now - start) / .seconds(1) - gramSeconds,
       peakMemoryByteCount: Machine.peakMemoryByteCount)
+    return FinishedModel(report: report, output: output)
+  }
+
+  /// Patterns of --exclude that name nothing; most often they are misspelt.
+  private var idlePatterns: [String] {
+    if request.plan != nil { return [] }
+    return StaticPlanner.idlePatterns(graph, policy: policy).map { Planner.idleSentence($0) }
   }
 
   /// Rounds weights with the Gram matrices of what meets them, as many at a time as memory allows.

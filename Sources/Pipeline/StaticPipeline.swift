@@ -32,6 +32,8 @@ public struct StaticRequest: Sendable {
   public var width = WidthRequest()
   /// An edited plan; it replaces policy and ranges.
   public var plan: StaticPlan?
+  /// Where it was read, for errors.
+  public var planPath: String?
   public var externalData: ExternalDataPolicy = .auto
   public var threadCount = 0
 
@@ -81,6 +83,15 @@ public enum StaticPipeline {
   public static func run(
     _ request: StaticRequest, observer: WorkObserver = WorkObserver()
   ) throws(PipelineError) -> StaticReport {
+    let finished = try finish(request, observer: observer)
+    try finished.commit()
+    return finished.report
+  }
+
+  /// Quantizes one model up to giving the output its name.
+  static func finish(
+    _ request: StaticRequest, observer: WorkObserver
+  ) throws(PipelineError) -> FinishedModel<StaticReport> {
     let prepared = try PreparePipeline.prepare(request.inputPath, for: request.outputPath, request.prepare)
     if let path = request.keptPreparedPath {
       try ResultFile.checkPlace(path, option: "--keep-prepared", inputs: [request.inputPath])

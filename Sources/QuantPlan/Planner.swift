@@ -30,6 +30,11 @@ public enum Planner {
     return patterns.filter { pattern in !subjects.contains { $0.matches(pattern) } }
   }
 
+  /// What to say about one of them.
+  public static func idleSentence(_ pattern: String) -> String {
+    "the pattern '\(pattern)' matches no weight, node or operator of this model"
+  }
+
   private static func entry(for subject: Subject, policy: QuantPolicy, in model: ModelGraph) -> PlanEntry {
     var decision = Decision.pass
     for rule in rules {

@@ -135,15 +135,16 @@ public struct QuantizeCommand: ParsableCommand {
     if running.quiet && running.verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
     // What is wrong with the settings themselves, the run says in its own words and with its own exit code.
     let scheme = try? settings().choices.policy().scheme
-    if let scheme, !scheme.isStatic, let option = npu.choices.firstGiven {
+    if let scheme, !scheme.isStatic, let option = npu.firstGiven {
       throw ValidationError(
-        "\(option) is for the schemes of an NPU (w8a16, w8a8, w4a16), not for \(scheme.rawValue).")
+        "\(option) is for the schemes of an NPU (w8a16, w8a8, w4a16), not for \(scheme.rawValue); "
+          + "add --scheme w8a16, or leave it out.")
     }
   }
 
   public func run() throws {
     if npu.printTarget {
-      try TerminalStream.standardOutput.write(StaticChoices.targetText(named: npu.target))
+      try TerminalStream.standardOutput.write(StaticChoices.targetText(named: npu.choices.target))
       return
     }
     let source = input ?? inputModel ?? ""

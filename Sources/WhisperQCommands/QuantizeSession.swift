@@ -127,7 +127,10 @@ struct QuantizeSession {
         "--plan says everything about the weights; leave out --scheme, --policy, patterns and the like",
         .usage)
     }
-    if let planPath = settings.planPath { request.plan = try SettingsFile.plan(path: planPath) }
+    if let planPath = settings.planPath {
+      request.plan = try SettingsFile.plan(path: planPath)
+      request.planPath = planPath
+    }
     request.externalData = try QuantizeChoices.word(running.externalData, "--external-data")
     request.threadCount = running.threads
     request.followsLinks = running.followLinks

@@ -23,7 +23,8 @@ struct StaticOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Ranges are read from here when the file is there, and kept here after every run; those of channels beside it, in \
-      FILE.channels, and a folder's in FILE-encoder and FILE-decoder.
+      FILE.channels, and a folder's in FILE-encoder and FILE-decoder. With --rounding nearest they do without \
+      --calibration.
       """, valueName: "file"),
     completion: .file(extensions: ["json"]))
   var ranges: String?
@@ -39,10 +40,12 @@ struct StaticOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The chip, by name, or a file of the form that 'whisperq quantize --print-target' shows.",
-      valueName: "chip|file"),
+      """
+      The chip, by name, or a file of the form that 'whisperq quantize --print-target' shows. \
+      (default: snapdragon-x-elite)
+      """, valueName: "chip|file"),
     completion: .file(extensions: ["json"]))
-  var target: String = "snapdragon-x-elite"
+  var target: String?
 
   @Flag(help: "Print the target as JSON, to be changed and given to --target, and do nothing else.")
   var printTarget = false
@@ -120,6 +123,13 @@ struct StaticOptions: ParsableArguments {
   @Flag(help: "Say of each node where it will run, on which rule, and what would move it.")
   var explain = false
 
+  /// The first option that was given, by its name; nil when none was.
+  var firstGiven: String? {
+    if target != nil { return "--target" }
+    if language != nil { return "--language" }
+    return explain ? "--explain" : choices.firstGiven
+  }
+
   var choices: StaticChoices {
     var choices = StaticChoices()
     choices.calibration = calibration
@@ -127,7 +137,7 @@ struct StaticOptions: ParsableArguments {
     choices.rangesPath = ranges
     choices.observer = observer
     choices.percentile = percentile
-    choices.target = target
+    if let target { choices.target = target }
     choices.keysAndValues = kv
     choices.rounding = rounding
     choices.maximumTokenCount = maxTokens

@@ -17,6 +17,11 @@ struct StaticSession {
     let usual = ManifestPipeline.usualOutput(of: source, scheme: scheme.rawValue)
     let output = wanted ?? usual ?? ""
     if try FolderPipeline.isFolder(source.path) { return try runFolder(source, output) }
+    if npu.language != nil {
+      throw PipelineError(
+        "--language is for the recordings that a decoder writes down when a folder is quantized, and '\(source.path)' "
+          + "is one model", .usage)
+    }
     let request = try request(source.path, FolderPipeline.outputPath(for: source.path, output: output))
     let progress = CountedProgress("quantizing \(Printable.name(source.path))", notes)
     defer { progress.finish() }
@@ -100,7 +105,10 @@ struct StaticSession {
 
   private func request(_ input: String, _ output: String) throws -> StaticRequest {
     var request = try npu.choices.request(input, output, settings.choices)
-    if let path = settings.planPath { request.plan = try SettingsFile.staticPlan(path: path) }
+    if let path = settings.planPath {
+      request.plan = try SettingsFile.staticPlan(path: path)
+      request.planPath = path
+    }
     request.externalData = try QuantizeChoices.word(running.externalData, "--external-data")
     request.threadCount = running.threads
     request.prepare.threadCount = running.threads

@@ -79,9 +79,12 @@ struct QuantizeStaticBadTests {
       ("--calibration", "x"), ("--synthetic", "2"), ("--ranges", "r.json"), ("--observer", "mse"),
       ("--kv", "s16"),
       ("--percentile", "99"), ("--rounding", "nearest"), ("--keep-prepared", "p.onnx"), ("--dim", "a=1"),
+      ("--target", "snapdragon-x-elite"), ("--language", "en"),
     ] {
       try misuse(["--scheme", "dynamic-int8", option, value], option, "w8a16", "dynamic-int8")
     }
+    try misuse(["--target", "snapdragon-x-elite"], "--target", "not for dynamic-int8", "add --scheme w8a16")
+    try misuse(scheme + Self.clip + ["--language", "en"], "--language is for", "one model")
     try misuse(scheme + Self.clip + ["--percentile", "3"], "--percentile", "above 50")
     try misuse(scheme + Self.clip + ["--percentile", "101"], "--percentile")
     try misuse(scheme + Self.clip + ["--observer", "guess"], "--observer", "guess", "min-max")
@@ -108,10 +111,12 @@ struct QuantizeStaticBadTests {
     let target = try data.write("{\"name\": \"mine\"}".utf8, to: "target.json")
     try refuse(Self.clip + ["--target", target], exitCode: 2, ["target.json", "missing"])
     let ranges = try data.write("[1, 2".utf8, to: "ranges.json")
-    try refuse(Self.clip + ["--ranges", ranges], exitCode: 2, ["ranges.json"])
+    try refuse(Self.clip + ["--ranges", ranges], exitCode: 2, ["ranges.json: line 1, column 6", "remove"])
     try refuse(Self.clip + ["--ranges", data.path("no/such/ranges.json")], exitCode: 4, ["ranges.json"])
     let plan = try data.write("{}".utf8, to: "plan.json")
     try refuse(Self.clip + ["--plan", plan], exitCode: 2, ["plan.json", "missing"])
+    let torn = try data.write("{\n  \"scheme\": \"w8a16\",\n}".utf8, to: "torn.json")
+    try refuse(Self.clip + ["--plan", torn], exitCode: 2, ["torn.json: line 2, column", "comma"])
   }
 
   @Test(

@@ -105,6 +105,39 @@ struct QuantizeStaticTests {
     expectFailure(odd, exitCode: 2, "ranges.json", "version 9")
   }
 
+  @Test("Ranges are enough for rounding to nearest, and nothing else is done without recordings")
+  func rangesAlone() throws {
+    let kept = ["--ranges", out.path("ranges.json")]
+    try Static.done(Self.small, out.path("a.onnx"), Self.nearest + Self.oneClip + kept)
+    let alone = try Static.run(Self.small, out.path("b.onnx"), Self.nearest + kept)
+    #expect(alone.exitCode == 0, "\(alone.stderr)")
+    #expect(alone.stdout.contains("calibrated  on 1 clip, 1 of them earlier"), "\(alone.stdout)")
+    #expect(try out.read("a.onnx") == out.read("b.onnx"))
+    let rounded = try Static.run(Self.small, out.path("c.onnx"), ["--scheme", "w8a16"] + kept)
+    expectFailure(rounded, exitCode: 64, "error-aware rounding", "--calibration", "--rounding nearest")
+    let narrow = try Static.run(
+      Self.small, out.path("c.onnx"), ["--scheme", "w8a8", "--rounding", "nearest"] + kept)
+    expectFailure(narrow, exitCode: 64, "which layers keep 16 bits", "--narrow-share 100")
+    let none = try Static.run(
+      Self.small, out.path("c.onnx"), Self.nearest + ["--ranges", out.path("no.json")])
+    expectFailure(none, exitCode: 4, "no.json", "are not there", "--calibration")
+    try FileManager.default.removeItem(atPath: out.path("ranges.json.channels"))
+    let half = try Static.run(Self.small, out.path("c.onnx"), Self.nearest + kept)
+    expectFailure(half, exitCode: 4, "ranges.json.channels", "--calibration")
+    #expect(try out.names().sorted() == ["a.onnx", "b.onnx", "ranges.json"])
+  }
+
+  @Test("A pattern that names nothing and a recording that was cut are told")
+  func tellsOddities() throws {
+    let whole = Static.wav(seconds: 2)
+    let cut = try out.write(whole.dropLast(1000), to: "cut.wav")
+    let report = try Static.done(
+      Self.small, out.path("a.onnx"), Self.nearest + ["--calibration", cut, "--exclude", "*nothing*"])
+    #expect(report.notes.contains { $0.contains("'*nothing*' matches no weight, node or operator") })
+    #expect(report.notes.contains { $0.contains("cut.wav ends 1000 bytes before its header says") })
+    #expect(report.notes.count == 2, "\(report.notes)")
+  }
+
   @Test("The plan of --dry-run gives the same bytes as no plan, and is refused for another model")
   func plan() throws {
     for kv in [["--kv", "u8"], ["--kv", "s16"]] {
@@ -119,7 +152,7 @@ struct QuantizeStaticTests {
     let plan = ["--plan", out.path("plan.json")]
     let other = try Static.run(
       Quantized.layout("dynamo/encoder_model.onnx"), out.path("c.onnx"), Self.nearest + Self.oneClip + plan)
-    expectFailure(other, exitCode: 2, "the plan names", "--dry-run --json")
+    expectFailure(other, exitCode: 2, "plan.json, the plan for ", "the plan names", "--dry-run --json")
     let text = String(decoding: try out.read("plan.json"), as: UTF8.self)
     try out.write(text.replacing("\"tensor\"", with: "\"tensr\"", maxReplacements: 1).utf8, to: "plan.json")
     let odd = try Static.run(Self.small, out.path("c.onnx"), Self.nearest + Self.oneClip + plan)

@@ -39,6 +39,19 @@ public struct StaticPlanner {
     return planner.activations.filter { planner.fixedRange($0) == nil }.map { model[$0].name }
   }
 
+  /// Patterns of the policy that match no node of the model.
+  public static func idlePatterns(_ model: ModelGraph, policy: StaticPolicy) -> [String] {
+    policy.exclude.filter { pattern in !model.allNodes.contains { matches(pattern, $0, in: model) } }
+  }
+
+  /// Whether a pattern means a node, by its name, its operator or a constant that it takes.
+  private static func matches(_ pattern: String, _ node: NodeID, in model: ModelGraph) -> Bool {
+    let weights = model[node].inputs.compactMap { $0 }.filter { model.constantContent(of: $0) != nil }
+    return Pattern(pattern).matches(
+      weights: weights.map { model[$0].name }, nodes: [model.label(of: node)],
+      operators: [model[node].opType])
+  }
+
   init(
     _ model: ModelGraph, _ policy: StaticPolicy,
     _ ranges: @escaping (String, IntegerType) -> ClosedRange<Float>?
@@ -80,10 +93,7 @@ public struct StaticPlanner {
     if kinds[node] == .foreign {
       return "\(policy.target.title) has no integer form of \(model[node].opType)"
     }
-    let weights = model[node].inputs.compactMap { $0 }.filter(isConstant).map(name)
-    if let pattern = policy.exclude.first(where: {
-      Pattern($0).matches(weights: weights, nodes: [model.label(of: node)], operators: [model[node].opType])
-    }) {
+    if let pattern = policy.exclude.first(where: { Self.matches($0, node, in: model) }) {
       return "excluded by '\(pattern)'"
     }
     return nil
