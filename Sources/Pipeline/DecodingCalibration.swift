@@ -27,8 +27,8 @@ public final class DecodingCalibration: @unchecked Sendable {
     } catch {
       throw PipelineError("\(encoder.path): \(error.message)", ExitStatus(error.reason))
     }
-    tokenizer = speech.tokenizer
-    settings = speech.settings
+    let text = try speech.text.get()
+    (tokenizer, settings) = (text.tokenizer, text.settings)
     self.options = options
     self.paths = paths
   }

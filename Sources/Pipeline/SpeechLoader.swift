@@ -41,10 +41,8 @@ struct SpeechLoader {
   /// The files that decoding needs, none of them opened.
   mutating func files() throws(PipelineError) -> SpeechFiles {
     let (chosen, plan) = try planned()
-    let (tokenizer, settings, tokenizerPath) = try readTokenizer(plan, chosen)
-    return SpeechFiles(
-      plan: plan, models: chosen.map(\.model), tokenizer: tokenizer, settings: settings,
-      tokenizerPath: tokenizerPath, notes: notes)
+    let text = Result { () throws(PipelineError) in try readText(plan, chosen) }
+    return SpeechFiles(plan: plan, models: chosen.map(\.model), text: text, notes: notes)
   }
 
   private mutating func planned() throws(PipelineError) -> ([Candidate], SpeechPlan) {
@@ -59,7 +57,7 @@ struct SpeechLoader {
     where candidate.isNamed && !plan.files.contains(where: { $0.name == candidate.model.path }) {
       notes.append("\(candidate.model.path) (\(candidate.part.title)) is not needed")
     }
-    let (tokenizer, settings, tokenizerPath) = try readTokenizer(plan, chosen)
+    let text = try readText(plan, chosen)
     var reports: [SpeechPartReport] = []
     do {
       let model = try SpeechModel(plan) { file in
@@ -75,9 +73,8 @@ struct SpeechLoader {
         return SpeechPart(name: file.name, description: file.description, session: opened.session)
       }
       return LoadedSpeech(
-        transcriber: try Transcriber(model, tokenizer, settings), parts: reports,
-        tokenizerPath: tokenizerPath,
-        notes: notes)
+        transcriber: try Transcriber(model, text.tokenizer, text.settings), parts: reports,
+        tokenizerPath: text.path, notes: notes)
     } catch let error as PipelineError {
       throw error
     } catch let error as DecodingError {
@@ -234,14 +231,16 @@ struct SpeechLoader {
 
   // MARK: Tokenizer
 
-  private func readTokenizer(
+  private func readText(
     _ plan: SpeechPlan, _ chosen: [Candidate]
-  ) throws(PipelineError) -> (Tokenizer, GenerationSettings, String) {
+  ) throws(PipelineError) -> SpeechText {
     let count = plan.first.description.dimensions.vocabularyCount
     do {
       if let path = choice.tokenizer {
         let home = kind(ofPath: path) == .folder ? path : folder(of: path)
-        return (try .load(path, vocabularySize: count), try GenerationSettings(folder: home), path)
+        return SpeechText(
+          tokenizer: try .load(path, vocabularySize: count), settings: try GenerationSettings(folder: home),
+          path: path)
       }
       // The folder that was named may hold the tokenizer above or beside the models.
       var folders = tokenizerFolders
@@ -254,14 +253,15 @@ struct SpeechLoader {
         tried.append(folder)
         do {
           let tokenizer = try Tokenizer.load(folder, vocabularySize: count)
-          return (tokenizer, try GenerationSettings(folder: folder), folder)
+          return SpeechText(
+            tokenizer: tokenizer, settings: try GenerationSettings(folder: folder), path: folder)
         } catch {
           guard case .noTokenizer = error.reason else { throw error }
         }
       }
       throw PipelineError(
         "there is no tokenizer (tokenizer.json, vocab.json with merges.txt, *.tiktoken or *tokens.txt) in "
-          + "\(tried.joined(separator: ", ")); put it beside the models, or name it with --tokenizer",
+          + "\(tried.joined(separator: ", ")); put it beside the models; transcribe and evaluate also take --tokenizer",
         .inputOutput)
     } catch let error as TextError {
       throw PipelineError(error)
@@ -309,12 +309,18 @@ struct SpeechLoader {
 struct SpeechFiles {
   let plan: SpeechPlan
   let models: [LoadedModel]
-  let tokenizer: Tokenizer
-  let settings: GenerationSettings
-  let tokenizerPath: String
+  /// Or why there is none, which matters to those only who decode.
+  let text: Result<SpeechText, PipelineError>
   let notes: [String]
 
   func model(_ file: SpeechFile?) -> LoadedModel? { models.first { $0.path == file?.name } }
+}
+
+/// What turns tokens into text, and where it lies.
+struct SpeechText {
+  let tokenizer: Tokenizer
+  let settings: GenerationSettings
+  let path: String
 }
 
 extension PipelineError {

@@ -76,7 +76,7 @@ public enum SpeechPairPipeline {
     try encoder.commit()
     try decoder.commit()
     return SpeechPairReport(
-      encoder: encoder.report, decoder: decoder.report, carried: try pair.carry(), notes: pair.files.notes)
+      encoder: encoder.report, decoder: decoder.report, carried: try pair.carry(), notes: pair.notes)
   }
 
   /// Makes the plans of both, the encoder's first, and writes nothing but ranges.
@@ -168,6 +168,12 @@ private struct Pair {
     if let source { try FolderPipeline.refuseSameFolder(source, target) }
   }
 
+  /// What is to be said about the files; without a tokenizer they are a model all the same.
+  var notes: [String] {
+    guard case .failure(let error) = files.text else { return files.notes }
+    return files.notes + [error.message]
+  }
+
   /// Makes the folders of the results.
   func makeRoom() throws(PipelineError) {
     do {
@@ -217,13 +223,13 @@ private struct Pair {
       for name in sidecars { try FolderPipeline.carry(name, from: source, to: target) }
       return sidecars
     }
-    guard kind(ofPath: files.tokenizerPath) == .folder else { return [] }
+    guard case .success(let text) = files.text, kind(ofPath: text.path) == .folder else { return [] }
     let all: [String]
-    do { all = try names(inFolder: files.tokenizerPath) } catch { throw PipelineError(error) }
+    do { all = try names(inFolder: text.path) } catch { throw PipelineError(error) }
     let wanted = all.filter { name in
       [".json", ".txt", ".tiktoken"].contains { name.hasSuffix($0) } && name != "manifest.json"
     }
-    for name in wanted { try FolderPipeline.carry(name, from: files.tokenizerPath, to: target) }
+    for name in wanted { try FolderPipeline.carry(name, from: text.path, to: target) }
     return wanted
   }
 }

@@ -169,8 +169,7 @@ public struct PrepareCommand: ParsableCommand {
       text = document.text() + "\n"
     } else {
       text =
-        parts.map(\.text).joined(separator: "\n")
-        + "carried along: \(report.carried.map(Printable.name).joined(separator: ", "))\n"
+        parts.map(\.text).joined(separator: "\n") + QuantizeRendering.carried(report.carried)
     }
     try TerminalStream.standardOutput.write(text)
   }

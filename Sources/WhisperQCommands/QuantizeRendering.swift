@@ -30,10 +30,13 @@ struct QuantizeRendering {
     if isJSON { return QuantizeJSON.document(results, sidecars: sidecars, entries: entries).text() + "\n" }
     var text = results.map(self.text).joined(separator: "\n")
     if results.count > 1 { text += "\n" + summary(results) }
-    if !sidecars.isEmpty {
-      text += "\ncarried along: " + sidecars.map(Printable.name).joined(separator: ", ") + "\n"
-    }
+    if !sidecars.isEmpty { text += "\n" + Self.carried(sidecars) }
     return text + RecordingOptions.text(entries)
+  }
+
+  /// The line about files that came along; nothing when there are none.
+  static func carried(_ names: [String]) -> String {
+    names.isEmpty ? "" : "carried along: " + names.map(Printable.name).joined(separator: ", ") + "\n"
   }
 
   /// One line over all models of a folder.

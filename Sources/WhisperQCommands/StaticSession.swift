@@ -95,9 +95,8 @@ struct StaticSession {
       ]
       try show(document.text() + "\n")
     } else {
-      let carried = report.carried.map(Printable.name).joined(separator: ", ")
       try show(
-        parts.map(text).joined(separator: "\n") + "carried along: \(carried)\n"
+        parts.map(text).joined(separator: "\n") + QuantizeRendering.carried(report.carried)
           + RecordingOptions.text(entries))
     }
     if let failure { throw failure }

@@ -156,6 +156,22 @@ struct PrepareTests {
         == Data(contentsOf: URL(filePath: out.path("b.onnx"))))
   }
 
+  @Test("A folder without a tokenizer is prepared, and only recordings to be written down need one")
+  func noTokenizer() throws {
+    let out = try TemporaryFolder()
+    let folder = Quantized.layout("torchscript")
+    let result = try WhisperQBinary.run(["prepare", folder, "--output", out.path("pair")])
+    #expect(result.exitCode == 0, "\(result.stderr)")
+    #expect(result.stderr.contains("warning: there is no tokenizer"))
+    for name in ["encoder_model.onnx", "decoder_model.onnx"] {
+      #expect(FileManager.default.fileExists(atPath: out.path("pair/\(name)")), "\(name)")
+    }
+    let quantized = try WhisperQBinary.run(
+      ["quantize", folder, "--output", out.path("npu"), "--scheme", "w8a16"] + Static.calibration)
+    expectFailure(quantized, exitCode: 4, "there is no tokenizer", "put it beside the models")
+    #expect(!FileManager.default.fileExists(atPath: out.path("npu")))
+  }
+
   @Test("Preparing what is prepared changes nothing that counts")
   func twice() throws {
     let out = try TemporaryFolder()
