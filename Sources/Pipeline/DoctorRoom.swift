@@ -71,7 +71,10 @@ extension DoctorPipeline {
   }
 
   static func megabytes(_ byteCount: Int) -> String {
-    byteCount < 10_000_000_000 ? "\(byteCount / 1_000_000) MB" : "\(byteCount / 1_000_000_000) GB"
+    // Down, so that nobody counts on memory or disk that is not there.
+    let tenths = byteCount / 100_000
+    if tenths < 100 { return "\(tenths / 10).\(tenths % 10) MB" }
+    return byteCount < 10_000_000_000 ? "\(byteCount / 1_000_000) MB" : "\(byteCount / 1_000_000_000) GB"
   }
 
   private static func counted(_ number: Int, _ one: String, _ many: String) -> String {

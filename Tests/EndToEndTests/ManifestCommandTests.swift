@@ -127,6 +127,7 @@ struct ManifestCommandTests {
     let before = try project.text()
     for (assignment, words) in [
       ("size_mb=big", "a number"), ("latncy=3", "latency_target_ms"), ("ep=", "provider names"),
+      ("ep=QNN,GPU", "execution providers of ONNX Runtime"),
       ("x", "field=value"),
       ("size_mb:=\"3\"", "a number"), ("own:={", "ends inside"), ("sha256=12", "64 hexadecimal"),
       ("latency_target_ms=-1", "0 or more"),

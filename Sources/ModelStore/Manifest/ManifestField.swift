@@ -109,6 +109,15 @@ public enum ManifestField: String, CaseIterable, Sendable {
       let sample = self == .ep ? "provider names, such as QNN,CPU" : expectation
       throw ManifestError(.badValue(field: rawValue, text: text, expected: sample), path: "manifest")
     }
+    if self == .ep,
+      let name = value.array?.compactMap(\.string).first(where: { ProviderNames.short($0) == nil })
+    {
+      let near = NearWords.of(name, among: ProviderNames.known).first
+      throw ManifestError(
+        .badValue(
+          field: rawValue, text: name,
+          expected: "execution providers of ONNX Runtime, such as \(near ?? "QNN,CPU")"), path: "manifest")
+    }
     return value
   }
 
