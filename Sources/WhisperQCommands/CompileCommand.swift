@@ -58,10 +58,10 @@ public struct CompileCommand: ParsableCommand {
   var verify = true
 
   @OptionGroup(title: "The chip and the libraries")
-  var backends: CompileBackendOptions
+  var backends: ChipOptions
 
   @OptionGroup(title: "Manifest")
-  var recording: CompileRecordingOptions
+  var recording: RecordingOptions
 
   @Flag(help: "Print JSON instead of text.")
   var json = false
@@ -70,6 +70,7 @@ public struct CompileCommand: ParsableCommand {
 
   public func validate() throws {
     if !(1...3).contains(optimization) { throw ValidationError("--optimization takes 1, 2 or 3.") }
+    do { try backends.choice.validated() } catch { throw ValidationError(error.message) }
   }
 
   public func run() throws {
@@ -79,6 +80,7 @@ public struct CompileCommand: ParsableCommand {
     request.isEmbedded = embed
     request.optimization = optimization
     request.backends = backends.choice
+    request.backends.npu = .required
     request.backends.namesRefusedNodes = json
     request.verifies = verify
     request.records = recording.updateManifest
@@ -96,62 +98,6 @@ public struct CompileCommand: ParsableCommand {
       throw ExitCode(ExitStatus.verdict.rawValue)
     }
   }
-}
-
-/// The chip to compile for, and where the libraries are.
-struct CompileBackendOptions: ParsableArguments {
-  @Option(
-    name: [.customLong("target"), .customLong("soc")],
-    help: ArgumentHelp("The chip, by name or number. (default: snapdragon-x-elite)", valueName: "chip"),
-    completion: .list(BackendChoice.targetNames))
-  var target: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "ONNX Runtime's library, or the folder that holds it. (default: it is looked for)", valueName: "file"),
-    completion: .file())
-  var ortLibrary: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Qualcomm's QNN plugin for ONNX Runtime, or its folder. (default: it is looked for)", valueName: "file"),
-    completion: .file())
-  var qnnLibrary: String?
-
-  var choice: BackendChoice {
-    var choice = BackendChoice()
-    choice.npu = .required
-    choice.target = target
-    choice.runtimeLibrary = ortLibrary
-    choice.qnnLibrary = qnnLibrary
-    return choice
-  }
-
-  mutating func validate() throws {
-    do { try choice.validated() } catch { throw ValidationError(error.message) }
-  }
-}
-
-/// The manifest: where the key is looked up, and what is entered into it.
-struct CompileRecordingOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "The manifest in which the key is looked up and the result is entered. (default: models/manifest.json)",
-      valueName: "file"),
-    completion: .file(extensions: ["json"]))
-  var manifest: String?
-
-  @Flag(
-    inversion: .prefixedNo,
-    help: """
-      Add or update the manifest's entry of the result. (default: when MODEL is a key, or --manifest-key is given)
-      """)
-  var updateManifest: Bool?
-
-  @Option(
-    help: ArgumentHelp(
-      "The key of the result's entry. (default: that of MODEL with _compiled)", valueName: "key"))
-  var manifestKey: String?
 }
 
 /// What `compile` prints.

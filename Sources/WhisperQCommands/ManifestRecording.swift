@@ -3,7 +3,7 @@ import Console
 import ModelStore
 import Pipeline
 
-/// The manifest of a run of `quantize`: where keys are looked up, and what is entered into it.
+/// The manifest of a run that makes a model of another: where keys are looked up, and what is entered into it.
 struct RecordingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -15,13 +15,14 @@ struct RecordingOptions: ParsableArguments {
   @Flag(
     inversion: .prefixedNo,
     help: """
-      Add or update the manifest's entry of the result. (default: when INPUT is a key, or --manifest-key is given)
+      Add or update the manifest's entry of the result. (default: when the model is a key, or --manifest-key is given)
       """)
   var updateManifest: Bool?
 
   @Option(
     help: ArgumentHelp(
-      "The key of the result's entry. (default: that of INPUT with _quantized)", valueName: "key"))
+      "The key of the result's entry. (default: that of the model with _quantized, or _compiled)",
+      valueName: "key"))
   var manifestKey: String?
 
   /// Whether the result of a model is entered.

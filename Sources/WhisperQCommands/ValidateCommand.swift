@@ -181,7 +181,7 @@ public struct ValidateCommand: ParsableCommand {
     } else {
       let rendering = ValidateRendering(
         isTerminal: output.kind == .terminal, isVerbose: verbose, width: output.width, colors: output.colors,
-        target: backends.target ?? "snapdragon-x-elite")
+        target: backends.chip.target ?? "snapdragon-x-elite")
       try output.write(rendering.text(reports))
     }
     if let report { try ResultFile.write(HTMLReport.page(reports), to: report) }

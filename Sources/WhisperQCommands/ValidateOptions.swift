@@ -36,6 +36,32 @@ struct BackendOptions: ParsableArguments {
     help: "Every node must run on the NPU; otherwise exit code 3 and a list of those that do not.")
   var requireNPU = false
 
+  @OptionGroup
+  var chip: ChipOptions
+
+  @Option(name: [.short, .long], parsing: .unconditional, help: "Threads of a run; 0 is one per processor.")
+  var threads: Int = 0
+
+  var choice: BackendChoice {
+    var choice = chip.choice
+    choice.providers = providers
+    choice.npu = requireNPU ? .required : .optional
+    choice.threadCount = threads > 0 ? threads : nil
+    return choice
+  }
+
+  mutating func validate() throws {
+    if threads < 0 { throw ValidationError("--threads takes 1 or more (0 uses all processors).") }
+    if threads > BackendChoice.threadLimit {
+      throw ValidationError(
+        "--threads takes \(BackendChoice.threadLimit) at most, for more only wait for each other.")
+    }
+    do { try choice.validated() } catch { throw ValidationError(error.message) }
+  }
+}
+
+/// The chip of the NPU, and where the libraries are that run it.
+struct ChipOptions: ParsableArguments {
   @Option(
     name: [.customLong("target"), .customLong("soc")],
     help: ArgumentHelp(
@@ -55,27 +81,13 @@ struct BackendOptions: ParsableArguments {
     completion: .file())
   var qnnLibrary: String?
 
-  @Option(name: [.short, .long], parsing: .unconditional, help: "Threads of a run; 0 is one per processor.")
-  var threads: Int = 0
-
+  /// A choice of these alone.
   var choice: BackendChoice {
     var choice = BackendChoice()
-    choice.providers = providers
-    choice.npu = requireNPU ? .required : .optional
     choice.target = target
     choice.runtimeLibrary = ortLibrary
     choice.qnnLibrary = qnnLibrary
-    choice.threadCount = threads > 0 ? threads : nil
     return choice
-  }
-
-  mutating func validate() throws {
-    if threads < 0 { throw ValidationError("--threads takes 1 or more (0 uses all processors).") }
-    if threads > BackendChoice.threadLimit {
-      throw ValidationError(
-        "--threads takes \(BackendChoice.threadLimit) at most, for more only wait for each other.")
-    }
-    do { try choice.validated() } catch { throw ValidationError(error.message) }
   }
 }
 
