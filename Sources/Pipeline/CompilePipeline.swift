@@ -68,7 +68,12 @@ public enum CompilePipeline {
     let source = try LoadedModel(path: reference.path, followsLinks: false)
     try refuse(source)
     let output = request.outputPath ?? usualOutput(source.path)
-    try ResultFile.checkPlace(output, option: "--output", inputs: [source.path])
+    try ResultFile.checkPlace(output, option: "--output")
+    try RunFiles.check(
+      [("--output", output), ("the context of --output", binaryPath(output))],
+      reading: RunFiles.models([source.path]))
+    let isRecorded = request.records ?? (reference.entry != nil || request.key != nil)
+    if isRecorded { try ManifestPipeline.checkRecording(reference, key: request.key) }
     let soc = try request.backends.soc()
     guard let finalization = QNNOptions.Finalization(rawValue: request.optimization) else {
       throw PipelineError("--optimization takes 1, 2 or 3", .usage)
@@ -114,7 +119,7 @@ public enum CompilePipeline {
       nodeCount: session.placement.nodeCount(of: .qnn), seconds: seconds,
       peakMemoryByteCount: Machine.peakMemoryByteCount, isEmulated: session.device == .emulatedNPU,
       reload: reload, entry: nil)
-    if request.records ?? (reference.entry != nil || request.key != nil) {
+    if isRecorded {
       report = report.recorded(try ManifestPipeline.record(report, source: reference, key: request.key))
     }
     return report
@@ -149,6 +154,13 @@ public enum CompilePipeline {
 
   private static func usualOutput(_ path: String) -> String {
     (path.hasSuffix(".onnx") ? String(path.dropLast(5)) : path) + "_ctx.onnx"
+  }
+
+  /// Where ONNX Runtime puts the context that is not in the model.
+  private static func binaryPath(_ path: String) -> String {
+    let name = fileName(of: path)
+    let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
+    return joined(folder(of: path), stem + "_qnn.bin")
   }
 
   private static func open(_ opener: ModelOpener, _ path: String) throws(PipelineError) -> OnnxRuntimeSession

@@ -36,10 +36,14 @@ public enum EvaluatePipeline {
       status: failed ? .badInput : verdict.passes ? .done : .verdict)
   }
 
-  /// Files that an evaluation of `data` may read; earlier reports among them are not.
-  public static func inputs(_ data: String) throws(PipelineError) -> [String] {
-    guard kind(ofPath: data) == .folder else { return [data] }
-    return try FolderPipeline.files(of: data).filter { !$0.hasSuffix(".html") }.map { joined(data, $0) }
+  /// Files that an evaluation may read: models, recordings and texts; earlier reports among these are not read.
+  public static func inputs(_ request: EvaluateRequest) throws(PipelineError) -> [String] {
+    let words = request.models.flatMap { request.choice($0).models }
+    let files = RunFiles.models(words, manifestPath: request.speech.manifestPath)
+    let data = request.data
+    guard kind(ofPath: data) == .folder else { return files + [data] }
+    let recordings = try FolderPipeline.files(of: data).filter { !$0.hasSuffix(".html") }
+    return files + recordings.map { joined(data, $0) }
   }
 
   /// The first, the last and those between at even distances.

@@ -46,15 +46,28 @@ extension ManifestPipeline {
     }
   }
 
-  /// Says before a model is quantized whether its entry can be written: the manifest must be readable, if it is
-  /// there, and the key fit for one.
+  /// Says before a model is made of another whether its entry can be written: the manifest must be readable, if it is
+  /// there, and the key fit for one, which must not be that of the source.
   public static func checkRecording(_ source: ModelReference, key: String?) throws(PipelineError) {
     let file = ManifestFile(path: source.manifestPath)
     do {
       var manifest = file.exists ? try file.read() : try Manifest(Manifest.emptyText, path: file.path)
-      if let key, !manifest.contains(key) { try manifest.add(key, []) }
-    } catch {
+      guard let key else { return }
+      guard manifest.contains(key) else { return try manifest.add(key, []) }
+      let path = try ManifestPaths(manifestPath: file.path).resolve(manifest.entry(key).path)
+      guard key != source.entry?.key,
+        identity(ofPath: path) == nil || identity(ofPath: path) != identity(ofPath: source.path)
+      else {
+        throw PipelineError(
+          "--manifest-key \(key) is the entry of the source, which would be lost; give the result another key",
+          .usage)
+      }
+    } catch let error as ManifestError {
       throw PipelineError(error)
+    } catch let error as PipelineError {
+      throw error
+    } catch {
+      throw PipelineError("\(error)", .internal)
     }
   }
 

@@ -27,6 +27,7 @@ public enum PreparePipeline {
   ) throws(PipelineError) -> PreparedModel {
     let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
     try QuantizePipeline.refuseOverwriting(source, inputPath, outputPath)
+    try refuseDecoder(options, outputPath)
     try requireFloat(source.graph, inputPath)
     return try prepare(source, inputPath, outputPath, options)
   }
@@ -71,6 +72,7 @@ public enum PreparePipeline {
   ) throws(PipelineError) -> FinishedModel<PrepareReport> {
     let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
     try QuantizePipeline.refuseOverwriting(source, inputPath, outputPath)
+    try refuseDecoder(options, outputPath)
     let prepared = try prepare(source, inputPath, outputPath, options)
     let output: ModelOutput
     do {
@@ -87,6 +89,12 @@ public enum PreparePipeline {
       prepared: prepared, outputPath: outputPath, outputDataPath: output.dataPath,
       outputByteCount: output.byteCount, peakMemoryByteCount: Machine.peakMemoryByteCount)
     return FinishedModel(report: report, output: output)
+  }
+
+  /// The decoder whose projections are taken must not be replaced.
+  private static func refuseDecoder(_ options: PrepareOptions, _ outputPath: String) throws(PipelineError) {
+    guard case .crossCaches(let decoder?) = options.encoderForm else { return }
+    try RunFiles.check(RunFiles.model("--output", outputPath), reading: RunFiles.models([decoder]))
   }
 
   private static func request(

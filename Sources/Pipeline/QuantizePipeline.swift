@@ -17,6 +17,8 @@ public struct QuantizeRequest: Sendable {
   public var planPath: String?
   public var externalData: ExternalDataPolicy = .auto
   public var threadCount = 0
+  /// Files of settings, which are read before the run.
+  public var settingsPaths: [String] = []
   public var followsLinks = false
   /// Writes the model even when no weight changes.
   public var allowsUnchanged = false
@@ -76,6 +78,9 @@ public enum QuantizePipeline {
     let start = clock.now
     let source = try open(request)
     try refuseOverwriting(source, request.inputPath, request.outputPath)
+    try RunFiles.check(
+      RunFiles.model("--output", request.outputPath),
+      reading: request.settingsPaths + [request.planPath].compactMap { $0 })
     let plan = request.plan ?? Planner.plan(source.graph, policy: request.policy)
     if !request.allowsUnchanged, plan.entries.allSatisfy({ $0.treatment == nil }) {
       throw PipelineError(NothingToDo.sentence(request.inputPath, plan, source.graph), .unsupported)

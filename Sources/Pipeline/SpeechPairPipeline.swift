@@ -43,14 +43,17 @@ public enum SpeechPairPipeline {
     _ request: SpeechPairRequest, observer: WorkObserver = WorkObserver()
   ) throws(PipelineError) -> SpeechPairReport<PrepareReport> {
     let pair = try Pair(request)
-    try pair.makeRoom()
+    let outputs = [pair.encoderOutput, pair.decoderOutput]
+    try RunFiles.check(
+      outputs.flatMap { RunFiles.model("--output", $0) }, reading: RunFiles.models(request.speech.models))
+    let folders = try newFolders(outputs)
     let encoder = try PreparePipeline.finish(
       pair.encoder.path, outputPath: pair.encoderOutput, externalData: request.externalData,
       pair.encoderOptions, observer: observer)
     let decoder = try PreparePipeline.finish(
       pair.decoder.path, outputPath: pair.decoderOutput, externalData: request.externalData,
       pair.decoderOptions, observer: observer)
-    return try place(encoder, decoder, pair)
+    return try place(encoder, decoder, pair, folders)
   }
 
   /// Quantizes both by one request, whose paths are replaced.
@@ -60,23 +63,29 @@ public enum SpeechPairPipeline {
     let pair = try Pair(request)
     for model in [pair.encoder, pair.decoder] { try PreparePipeline.requireFloat(model.graph, model.path) }
     let parts = try parts(pair, request, settings)
-    try pair.makeRoom()
-    for case let path? in [parts.encoder.keptPreparedPath, parts.decoder.keptPreparedPath] {
-      do { try makeFolders(folder(of: path)) } catch { throw PipelineError(error) }
-    }
+    try RunFiles.check(
+      parts.encoder.outputs + parts.decoder.outputs,
+      reading: RunFiles.models(request.speech.models) + parts.encoder.inputs)
+    let folders = try newFolders(
+      [parts.encoder, parts.decoder].flatMap { [$0.outputPath] + [$0.keptPreparedPath].compactMap { $0 } })
     let encoder = try StaticPipeline.finish(parts.encoder, observer: observer)
     let decoder = try StaticPipeline.finish(parts.decoder, observer: observer)
-    return try place(encoder, decoder, pair)
+    return try place(encoder, decoder, pair, folders)
   }
 
   /// Gives both models their names, which neither has before both are complete, and what belongs to them comes along.
   private static func place<Part>(
-    _ encoder: FinishedModel<Part>, _ decoder: FinishedModel<Part>, _ pair: Pair
+    _ encoder: FinishedModel<Part>, _ decoder: FinishedModel<Part>, _ pair: Pair, _ folders: NewFolders
   ) throws(PipelineError) -> SpeechPairReport<Part> {
+    folders.keep()
     try encoder.commit()
     try decoder.commit()
     return SpeechPairReport(
       encoder: encoder.report, decoder: decoder.report, carried: try pair.carry(), notes: pair.notes)
+  }
+
+  private static func newFolders(_ paths: [String]) throws(PipelineError) -> NewFolders {
+    do { return try NewFolders(forFiles: paths) } catch { throw PipelineError(error) }
   }
 
   /// Makes the plans of both, the encoder's first, and writes nothing but ranges.
@@ -172,14 +181,6 @@ private struct Pair {
   var notes: [String] {
     guard case .failure(let error) = files.text else { return files.notes }
     return files.notes + [error.message]
-  }
-
-  /// Makes the folders of the results.
-  func makeRoom() throws(PipelineError) {
-    do {
-      try makeFolders(folder(of: encoderOutput))
-      try makeFolders(folder(of: decoderOutput))
-    } catch { throw PipelineError(error) }
   }
 
   private static func encoderOptions(

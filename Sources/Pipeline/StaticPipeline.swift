@@ -36,11 +36,32 @@ public struct StaticRequest: Sendable {
   public var planPath: String?
   public var externalData: ExternalDataPolicy = .auto
   public var threadCount = 0
+  /// Files of settings, which are read before the run.
+  public var settingsPaths: [String] = []
 
   public init(inputPath: String, outputPath: String, policy: StaticPolicy) {
     self.inputPath = inputPath
     self.outputPath = outputPath
     self.policy = policy
+  }
+}
+
+extension StaticRequest {
+  /// The files that will be written, by option.
+  var outputs: [(option: String, path: String?)] {
+    RunFiles.model("--output", outputPath) + RunFiles.model("--keep-prepared", keptPreparedPath)
+      + RunFiles.ranges(rangesPath)
+  }
+
+  /// The files that are read, without the model.
+  var inputs: [String] {
+    var result = settingsPaths + [planPath].compactMap { $0 }
+    switch calibration {
+    case .files(let paths)?: result += RunFiles.files(paths)
+    case .decoding(let decoding)?: result += RunFiles.files(decoding.paths)
+    case .synthetic?, nil: break
+    }
+    return result
   }
 }
 
@@ -93,8 +114,9 @@ public enum StaticPipeline {
     _ request: StaticRequest, observer: WorkObserver
   ) throws(PipelineError) -> FinishedModel<StaticReport> {
     let prepared = try PreparePipeline.prepare(request.inputPath, for: request.outputPath, request.prepare)
+    try RunFiles.check(request.outputs, reading: RunFiles.models([request.inputPath]) + request.inputs)
     if let path = request.keptPreparedPath {
-      try ResultFile.checkPlace(path, option: "--keep-prepared", inputs: [request.inputPath])
+      try ResultFile.checkPlace(path, option: "--keep-prepared")
       try PreparePipeline.write(prepared.graph, to: path, request.externalData)
     }
     var journey = try StaticJourney(request, prepared, isWriting: true)

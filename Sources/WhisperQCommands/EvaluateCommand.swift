@@ -121,7 +121,9 @@ public struct EvaluateCommand: ParsableCommand {
     request.limits = limits.limits
     request.agreement = noAgreement ? .omitted : .measured
     request.statePath = resume
-    let read = try EvaluatePipeline.inputs(data) + [files.tokenizer, files.manifest].compactMap { $0 }
+    let read = try EvaluatePipeline.inputs(request) + [files.tokenizer, files.manifest].compactMap { $0 }
+    // A file of results that is none is refused when it is read.
+    try RunFiles.check([("--report", report), ("--resume", resume)], reading: [])
     if let report { try ResultFile.checkPlace(report, option: "--report", inputs: read) }
     let stream = TerminalStream.standardError
     let notes = Notes(verbosity: .normal)

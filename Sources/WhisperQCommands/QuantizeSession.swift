@@ -27,6 +27,9 @@ struct QuantizeSettings {
     self.choices = choices
     planPath = selection.plan
   }
+
+  /// The files of settings, without the plan.
+  var paths: [String] { [choices.policyPath].compactMap { $0 } }
 }
 
 /// One run of `quantize` over a model or a folder.
@@ -131,6 +134,7 @@ struct QuantizeSession {
       request.plan = try SettingsFile.plan(path: planPath)
       request.planPath = planPath
     }
+    request.settingsPaths = settings.paths
     request.externalData = try QuantizeChoices.word(running.externalData, "--external-data")
     request.threadCount = running.threads
     request.followsLinks = running.followLinks

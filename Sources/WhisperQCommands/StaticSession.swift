@@ -108,6 +108,7 @@ struct StaticSession {
       request.plan = try SettingsFile.staticPlan(path: path)
       request.planPath = path
     }
+    request.settingsPaths = settings.paths + [npu.target].compactMap { $0 }
     request.externalData = try QuantizeChoices.word(running.externalData, "--external-data")
     request.threadCount = running.threads
     request.prepare.threadCount = running.threads

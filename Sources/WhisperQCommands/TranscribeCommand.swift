@@ -107,7 +107,8 @@ public struct TranscribeCommand: ParsableCommand {
     }
     let target = try TranscriptPlaces(
       output, ending: format == .text ? "txt" : format.rawValue, audio: audio, sharing: format == .json,
-      inputs: request.speech.models + [files.tokenizer, files.manifest].compactMap { $0 })
+      inputs: RunFiles.models(request.speech.models, manifestPath: files.manifest)
+        + [files.tokenizer, files.manifest].compactMap { $0 })
     let session = TranscribeSession(
       format: format, showsTimes: timestamps, isSingle: audio.count == 1, target: target, notes: notes)
     let failure = try TranscribePipeline.run(request, session.observer)

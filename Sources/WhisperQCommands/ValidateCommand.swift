@@ -161,7 +161,9 @@ public struct ValidateCommand: ParsableCommand {
     request.limits.minimumSQNR = limits.minSqnr
     request.limits.minimumCosine = limits.minCosine
     request.limits.maximumLatency = limits.maxLatency.map { $0 / 1000 }
-    if let report { try ResultFile.checkPlace(report, option: "--report") }
+    if let report {
+      try ResultFile.checkPlace(report, option: "--report", inputs: ValidatePipeline.inputs(request))
+    }
     let progress = ModelProgress(label: "validating")
     let notes = Notes(verbosity: .normal)
     let reports = try ValidatePipeline.run(
