@@ -97,6 +97,7 @@ public struct CalibrationData: Sendable {
 
   /// A file, or what a folder holds of recordings and arrays, in the order of names.
   private static func files(_ path: String) throws(PipelineError) -> [String] {
+    if path.isEmpty { throw PipelineError("--calibration is an empty path; name recordings", .usage) }
     switch kind(ofPath: path) {
     case .missing: throw PipelineError(ByteIOError(.notFound, path: path))
     case .file: return [path]
@@ -163,24 +164,51 @@ public struct CalibrationData: Sendable {
   /// - Parameter graph: a model with a mel spectrum among its inputs, for recordings.
   func feeds(_ item: Item, for graph: ModelGraph) throws(PipelineError) -> [String: TensorContent] {
     var request = FeedRequest()
-    let remedy: String
+    var (place, remedy) = (item.clip.name, "")
     switch item.kind {
-    case .synthetic(let seed):
-      request.seed = seed
-      remedy = ""
+    case .synthetic(let seed): request.seed = seed
     case .archive(let path):
       request.given = try Self.arrays(path)
-      remedy = "; save the inputs of this model, each under its own name, with numpy.savez"
+      (place, remedy) = (path, Self.archiveRemedy)
+      try Self.requireAll(request.given, of: graph, path)
     case .decoding(let path):
       throw PipelineError("\(path): a decoder's steps have no inputs of their own", .internal)
     case .audio(let path, let firstFrame):
       let input = try MelInput(graph, file: path)
       request.given[input.name] = try Self.features(path, firstFrame, input)
-      remedy = ""
+      place = path
     }
-    do { return try ModelFeeds(for: graph, request).tensors } catch {
-      throw PipelineError("\(item.clip.name): \(error.message)\(remedy)", .badInput)
+    let tensors: [String: TensorContent]
+    do { tensors = try ModelFeeds(for: graph, request).tensors } catch {
+      throw PipelineError("\(place): \(error.message)\(remedy)", .badInput)
     }
+    // Ranges are made of what comes out, where nothing tells an input's fault from the model's.
+    for name in request.given.keys.sorted() {
+      guard let found = tensors[name].flatMap({ StrangeNumber(in: $0, allowsInfinity: false) }) else {
+        continue
+      }
+      throw PipelineError(
+        "\(place): '\(name)' has \(found.sentence), and no range can hold that; save finite numbers, in masks -100",
+        .badInput)
+    }
+    return tensors
+  }
+
+  private static let archiveRemedy =
+    "; save the inputs of this model, each under its own name, with numpy.savez"
+
+  /// Made-up numbers in the place of an array that was forgotten would be calibrated in silence.
+  private static func requireAll(
+    _ given: [String: TensorContent], of graph: ModelGraph, _ path: String
+  ) throws(PipelineError) {
+    let missing = graph.requiredInputs.map { graph[$0].name }.filter { given[$0] == nil }
+    if missing.isEmpty { return }
+    func quoted(_ names: [String]) -> String {
+      names.prefix(4).map { "'\($0)'" }.joined(separator: ", ") + (names.count > 4 ? ", ..." : "")
+    }
+    throw PipelineError(
+      "\(path): there is no array for the input\(missing.count == 1 ? "" : "s") \(quoted(missing)) of this model, only "
+        + "\(quoted(given.keys.sorted()))\(archiveRemedy)", .badInput)
   }
 
   private static func features(

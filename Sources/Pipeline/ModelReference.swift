@@ -32,6 +32,9 @@ public struct ModelReference: Sendable {
     _ word: String, manifestPath: String? = nil
   ) throws(PipelineError) -> ModelReference {
     let file = ManifestFile(path: manifestPath ?? ManifestFile.usualPath)
+    if word.isEmpty {
+      throw PipelineError("a model's path is empty; give a path, or a key of \(file.path)", .usage)
+    }
     if kind(ofPath: word) != .missing {
       return ModelReference(path: word, entry: nil, manifestPath: file.path)
     }

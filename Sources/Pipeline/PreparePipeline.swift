@@ -17,7 +17,6 @@ public enum PreparePipeline {
     _ inputPath: String, _ options: PrepareOptions = PrepareOptions()
   ) throws(PipelineError) -> PreparedModel {
     let source = try QuantizePipeline.open(request(inputPath, "", options))
-    try requireFloat(source.graph, inputPath)
     return try prepare(source, inputPath, "", options)
   }
 
@@ -28,7 +27,6 @@ public enum PreparePipeline {
     let source = try QuantizePipeline.open(request(inputPath, outputPath, options))
     try QuantizePipeline.refuseOverwriting(source, inputPath, outputPath)
     try refuseDecoder(options, outputPath)
-    try requireFloat(source.graph, inputPath)
     return try prepare(source, inputPath, outputPath, options)
   }
 
@@ -37,6 +35,18 @@ public enum PreparePipeline {
     if let sentence = NothingToDo.alreadyQuantized(path, graph) {
       throw PipelineError(sentence, .unsupported)
     }
+  }
+
+  /// Refuses a model whose encoder and decoder are one graph, which no form of an NPU is made of.
+  private static func requireParts(_ graph: ModelGraph, _ path: String) throws(PipelineError) {
+    guard WhisperModelDescription.recognise(graph).part == .allInOne else { return }
+    let search = graph.allNodes.first { graph[$0].opType.hasSuffix("BeamSearch") }
+    let what = search.map {
+      "the operator \(graph[$0].domain).\(graph[$0].opType) holds encoder, decoder and beam search"
+    }
+    throw PipelineError(
+      "\(path): \(what ?? "encoder and decoder are one graph here"), which no NPU takes; use an export with separate "
+        + "encoder and decoder", .unsupported)
   }
 
   /// Writes a prepared model; the output is complete or not there.
@@ -108,6 +118,8 @@ public enum PreparePipeline {
   private static func prepare(
     _ source: QuantizePipeline.Source, _ inputPath: String, _ outputPath: String, _ options: PrepareOptions
   ) throws(PipelineError) -> PreparedModel {
+    try requireFloat(source.graph, inputPath)
+    try requireParts(source.graph, inputPath)
     let clock = ContinuousClock()
     let start = clock.now
     let signature = SourceSignature(source.graph, path: inputPath, byteCount: source.byteCount)
@@ -187,11 +199,16 @@ public enum PreparePipeline {
       if let path {
         // The encoder's own report tells of half precision.
         var unsaid: [PassReport] = []
-        decoder = try widened(QuantizePipeline.open(request(path, "", options)).graph, context, &unsaid)
+        let other = try QuantizePipeline.open(request(path, "", options)).graph
+        try requireFloat(other, path)
+        decoder = try widened(other, context, &unsaid)
       }
       do throws(StaticSpeechError) {
         graph = try StaticSpeech.encoder(addingCrossCachesOf: decoder, to: graph)
-      } catch { throw PipelineError(error) }
+      } catch {
+        guard path == nil, error.reason == .absent else { throw PipelineError(error) }
+        throw PipelineError("\(error.message); name the decoder with --decoder FILE", .usage)
+      }
       reports.append(
         PassReport(
           name: "cross-caches", changeCount: 1,

@@ -10,6 +10,7 @@ public enum ResultFile {
   public static func checkPlace(
     _ path: String, option: String, inputs: [String] = []
   ) throws(PipelineError) {
+    if path.isEmpty { throw PipelineError("\(option) is an empty path; name a file", .usage) }
     if let found = identity(ofPath: path), inputs.contains(where: { identity(ofPath: $0) == found }) {
       throw PipelineError(
         "\(option) \(path): this file is read, so it cannot be written; name another one", .inputOutput)

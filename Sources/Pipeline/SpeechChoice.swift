@@ -9,6 +9,9 @@ public struct SpeechChoice: Sendable {
   public var models: [String] = []
   public var manifestPath: String?
   public var followsLinks = false
+  /// Whether the files become the source of other ones: then float ones go before quantized ones, and there is no
+  /// --variant to choose with.
+  public var prefersFloat = false
   /// The precision to take where a folder holds several; nil takes the most precise.
   public var variant: String?
   /// The tokenizer's folder or file; nil looks beside the models and above them.

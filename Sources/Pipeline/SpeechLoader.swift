@@ -47,7 +47,10 @@ struct SpeechLoader {
 
   private mutating func planned() throws(PipelineError) -> ([Candidate], SpeechPlan) {
     let chosen = try chosenCandidates()
-    do { return (chosen, try SpeechPlan(chosen.map(\.file))) } catch { throw PipelineError(error) }
+    let isFolder = !chosen.contains(where: \.isNamed)
+    do { return (chosen, try SpeechPlan(chosen.map(\.file), inFolder: isFolder)) } catch {
+      throw PipelineError(error)
+    }
   }
 
   /// Opens everything.
@@ -182,6 +185,7 @@ struct SpeechLoader {
 
   /// One file of each part: the named one, else the wanted or the most precise variant.
   private mutating func chosenCandidates() throws(PipelineError) -> [Candidate] {
+    if choice.prefersFloat { leaveQuantized() }
     var chosen: [Candidate] = []
     var seen: [WhisperPart] = []
     for part in candidates.map(\.part) where !seen.contains(part) {
@@ -203,6 +207,23 @@ struct SpeechLoader {
     return chosen
   }
 
+  /// Leaves out what is quantized already where there is a float model to start from, of whatever form.
+  private mutating func leaveQuantized() {
+    func isQuantized(_ candidate: Candidate) -> Bool {
+      !candidate.isNamed
+        && NothingToDo.alreadyQuantized(candidate.model.path, candidate.model.graph) != nil
+    }
+    for side in [true, false] {
+      let all = candidates.filter { $0.part.hasEncoder == side }
+      let quantized = all.filter(isQuantized)
+      guard !quantized.isEmpty, quantized.count < all.count else { continue }
+      candidates.removeAll { $0.part.hasEncoder == side && isQuantized($0) }
+      notes.append(
+        "\(quantized.map(\.model.path).joined(separator: ", ")): left out, for there is a float model beside it"
+      )
+    }
+  }
+
   private mutating func variant(
     among all: [Candidate], _ part: WhisperPart
   ) throws(PipelineError) -> Candidate {
@@ -214,7 +235,9 @@ struct SpeechLoader {
     guard let wanted = choice.variant else {
       if ranked.count > 1 {
         let others = ranked.dropFirst().map { fileName(of: $0.model.path) }.joined(separator: ", ")
-        notes.append("\(ranked[0].model.path) is taken, not \(others); --variant chooses")
+        notes.append(
+          "\(ranked[0].model.path) is taken, not \(others)"
+            + (choice.prefersFloat ? "" : "; --variant chooses"))
       }
       return ranked[0]
     }
@@ -327,6 +350,7 @@ extension PipelineError {
   init(_ error: DecodingError) {
     switch error.reason {
     case .mismatch: self.init(error.message, .badInput)
+    case .unsupported: self.init(error.message, .unsupported)
     case .missing: self.init(error.message, .usage)
     case .request: self.init(error.message, .usage)
     case .backend(let reason): self.init(error.message, ExitStatus(reason))

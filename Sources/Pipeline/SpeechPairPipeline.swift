@@ -43,6 +43,7 @@ public enum SpeechPairPipeline {
     _ request: SpeechPairRequest, observer: WorkObserver = WorkObserver()
   ) throws(PipelineError) -> SpeechPairReport<PrepareReport> {
     let pair = try Pair(request)
+    for model in [pair.encoder, pair.decoder] { try PreparePipeline.requireFloat(model.graph, model.path) }
     let outputs = [pair.encoderOutput, pair.decoderOutput]
     try RunFiles.check(
       outputs.flatMap { RunFiles.model("--output", $0) }, reading: RunFiles.models(request.speech.models))
@@ -153,6 +154,7 @@ private struct Pair {
   init(_ request: SpeechPairRequest) throws(PipelineError) {
     var choice = request.speech
     choice.followsLinks = request.followsLinks
+    choice.prefersFloat = true
     var loader = try SpeechLoader(choice)
     files = try loader.files()
     guard let encoder = files.model(files.plan.encoder), let first = files.model(files.plan.first) else {

@@ -1,3 +1,4 @@
+import ModelBackend
 import ONNXGraph
 import Validation
 import Whisper
@@ -35,6 +36,18 @@ extension ModelValidation {
     if request.reference != nil || isWanted { throw PipelineError(sentence, .usage) }
     report.notes.append("not compared: \(sentence)")
     return nil
+  }
+
+  /// Passes over a compiled model of a folder when nothing that is asked for could run it and its source is there.
+  mutating func passOver(_ model: LoadedModel, _ order: ProviderOrder) throws(PipelineError) -> Bool {
+    guard let source = target.sourcePath, request.depth != .structure, !order.providers.contains(.qnn),
+      ContextModel(model.graph).isCompiled
+    else { return false }
+    report.isPassedOver = true
+    report.notes.append(
+      "passed over: this model was compiled for an NPU, which \(order) is not, and \(source) stands for it; "
+        + "--ep qnn runs it")
+    return true
   }
 
   /// What nobody gave of the inputs of a run.

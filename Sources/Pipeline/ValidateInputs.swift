@@ -76,8 +76,16 @@ extension InputChoice {
   }
 
   private static func array(_ bytes: [UInt8], _ place: String) throws(PipelineError) -> TensorContent {
-    do { return try NPYArray.read(bytes) } catch {
+    let content: TensorContent
+    do { content = try NPYArray.read(bytes) } catch {
       throw PipelineError("\(place): \(error.message)", .badInput)
     }
+    // Infinities are the business of masks.
+    if let found = StrangeNumber(in: content, allowsInfinity: true) {
+      throw PipelineError(
+        "\(place): the array has \(found.sentence), of which no model computes anything; save finite numbers",
+        .badInput)
+    }
+    return content
   }
 }

@@ -55,6 +55,7 @@ struct ModelValidation {
     do throws(PipelineError) { steps = .success(try model.feedSteps(feedRequest)) } catch {
       steps = .failure(error)
     }
+    if try passOver(model, order) { return }
     checkStructure(model, order, (try? steps.get())?.first.dimensions ?? [:])
     if request.depth == .structure, request.inputs.choosesShapes { _ = try steps.get() }
     guard request.depth != .structure, report.objections.isEmpty else { return }

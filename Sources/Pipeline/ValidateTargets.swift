@@ -9,6 +9,8 @@ struct ValidateTarget: Sendable {
   let referencePath: String?
   /// Why there is nothing to look at; nil when there is.
   var failure: PipelineError?
+  /// Of a compiled model in a folder, the model beside it that it was made from.
+  var sourcePath: String?
 }
 
 /// Finds models and their references.
@@ -64,10 +66,13 @@ struct ValidateTargets {
       do throws(PipelineError) {
         source = try ModelReference.resolve(word, manifestPath: manifestFile.path)
         guard kind(ofPath: source.path) != .folder else {
-          for name in try FolderPipeline.contents(of: source.path).models {
+          let names = try FolderPipeline.contents(of: source.path).models
+          for name in names {
             let path = joined(source.path, name)
             if let id = identity(ofPath: path), !seen.insert(id).inserted { continue }
-            targets.append(target(path, entry: nil, name))
+            var target = target(path, entry: nil, name)
+            target.sourcePath = Self.source(of: name, among: names).map { joined(source.path, $0) }
+            targets.append(target)
           }
           continue
         }
@@ -103,8 +108,18 @@ struct ValidateTargets {
   private static let endings = [
     "_quantized", "_int8", "_uint8", "_int4", "_q4f16", "_q4", "_bnb4", "_fp16", "_bf16", "_w8a16", "_w8a8",
     "_w4a16",
-    "_q8", ".int8", ".fp16", "-int8", "-fp16",
+    "_q8", ".int8", ".fp16", "-int8", "-fp16", compiledEnding,
   ]
+
+  /// Of what `compile` makes when nobody says another name.
+  private static let compiledEnding = "_ctx"
+
+  private static func source(of name: String, among names: [String]) -> String? {
+    let ending = compiledEnding + ".onnx"
+    guard name.hasSuffix(ending) else { return nil }
+    let source = String(name.dropLast(ending.count)) + ".onnx"
+    return names.contains(source) ? source : nil
+  }
 
   private func reference(
     of path: String, _ entry: ManifestEntry?, _ name: String
@@ -148,6 +163,10 @@ struct ValidateTargets {
   private func originals(of name: String) -> [String] {
     guard name.hasSuffix(".onnx") else { return [] }
     let stem = String(name.dropLast(5))
-    return Self.endings.filter { stem.hasSuffix($0) }.map { stem.dropLast($0.count) + ".onnx" }
+    // A compiled model's name may have the ending of its source, too.
+    return Self.endings.filter { stem.hasSuffix($0) }.flatMap { ending -> [String] in
+      let original = String(stem.dropLast(ending.count)) + ".onnx"
+      return [original] + originals(of: original)
+    }
   }
 }

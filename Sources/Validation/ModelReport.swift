@@ -8,6 +8,8 @@ public struct ModelReport: Sendable {
   public let title: String
   /// With its data files.
   public let byteCount: Int
+  /// Whether it was left out, as a note says: neither looked at nor run.
+  public var isPassedOver = false
   /// Found without running.
   public var findings: [Finding] = []
   /// What is worth knowing, each a sentence.

@@ -16,6 +16,8 @@ public struct TensorDifference: Sendable, Equatable {
   public let worstPlace: Int
   /// Σ |r − c| / n.
   public let meanError: Double
+  /// Elements whose reference is NaN, or an infinity that the candidate does not have: nothing can be said of them.
+  public let lostCount: Int
   /// Errors counted by size, see `errorBinEdges`.
   public let errorCounts: [Int]
 
@@ -39,12 +41,14 @@ public struct TensorDifference: Sendable, Equatable {
     var largest = 0.0
     var place = 0
     var base = 0
+    var lost = 0
     FloatValues.forEachPair(reference, candidate) { r, c in
       for index in r.indices {
         let x = Double(r[index])
         let y = Double(c[index])
         // Infinities that are equal, as in masks, are no error, and would be all of the signal.
         if x == y, x.isInfinite { continue }
+        if !x.isFinite { lost += 1 }
         let error = abs(x - y)
         signal += x * x
         energy += y * y
@@ -65,6 +69,7 @@ public struct TensorDifference: Sendable, Equatable {
     cosine = scale == 0 ? (signal == energy ? 1 : 0) : product / scale
     largestError = largest
     worstPlace = place
+    lostCount = lost
     meanError = elementCount == 0 ? 0 : absolute / Double(elementCount)
     errorCounts = Self.counts(
       reference, candidate, unit: (signal / Double(max(1, elementCount))).squareRoot())

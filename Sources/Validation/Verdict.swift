@@ -50,6 +50,11 @@ public struct Verdict: Sendable, Equatable {
       for fault in output.health?.faults ?? [] { found.append("output '\(output.name)' \(fault.words)") }
       if let mismatch = output.mismatch { found.append("output '\(output.name)': \(mismatch)") }
       guard let difference = output.difference else { continue }
+      if difference.lostCount > 0 {
+        found.append(
+          "output '\(output.name)' cannot be judged: \(difference.lostCount) of \(difference.elementCount) values of "
+            + "the reference are NaN or infinite")
+      }
       if let limit = limits.minimumSQNR, !(difference.sqnr >= limit) {
         let level =
           difference.isComparable

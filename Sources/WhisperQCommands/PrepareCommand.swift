@@ -102,6 +102,9 @@ public struct PrepareCommand: ParsableCommand {
   public init() {}
 
   public func validate() throws {
+    if input.isEmpty { throw ValidationError("The path of the model is empty.") }
+    if output.isEmpty { throw ValidationError("--output is an empty path.") }
+    if decoder?.isEmpty == true { throw ValidationError("--decoder is an empty path.") }
     if output == "-" { throw ValidationError("--output takes a file, not standard output.") }
     _ = try lengths()
     if let crossCache, crossCache != "encoder" {
@@ -113,11 +116,17 @@ public struct PrepareCommand: ParsableCommand {
     if staticKV, crossCache != nil {
       throw ValidationError("--static-kv is for a decoder, --cross-cache for an encoder.")
     }
+    if staticKV, decoderBranch != nil {
+      throw ValidationError(
+        "--decoder-branch is not for --static-kv, which takes what it needs of both branches; leave it out.")
+    }
   }
 
   public func run() throws {
     if try FolderPipeline.isFolder(input) { return try runFolder() }
-    if maxTokens != nil, !staticKV { throw ValidationError("--max-tokens goes with --static-kv.") }
+    if maxTokens != nil, !staticKV {
+      throw PipelineError("--max-tokens goes with --static-kv; add that, or leave --max-tokens out", .usage)
+    }
     var options = PrepareOptions()
     options.dimensions = try lengths()
     if staticKV { options.decoderForm = .staticCaches(maximumTokenCount: maxTokens) }
@@ -147,8 +156,9 @@ public struct PrepareCommand: ParsableCommand {
   /// Encoder and decoder of a folder.
   private func runFolder() throws {
     if decoderBranch != nil || crossCache != nil || staticKV {
-      throw ValidationError(
-        "--decoder-branch, --static-kv and --cross-cache are for one model, and \(input) is a folder.")
+      throw PipelineError(
+        "--decoder-branch, --static-kv and --cross-cache are for one model, and \(input) is a folder; leave them out, "
+          + "for a folder's models get what they need", .usage)
     }
     var choice = SpeechChoice()
     choice.models = [input]

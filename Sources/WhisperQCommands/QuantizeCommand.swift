@@ -131,6 +131,7 @@ public struct QuantizeCommand: ParsableCommand {
       throw ValidationError("Say where the result goes: --output FILE (or only look, with --dry-run).")
     }
     if running.threads < 0 { throw ValidationError("--threads takes 1 or more (0 uses all processors).") }
+    if output?.isEmpty == true { throw ValidationError("--output is an empty path.") }
     if output == "-" { throw ValidationError("--output takes a file or folder, not standard output.") }
     if running.quiet && running.verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
     // What is wrong with the settings themselves, the run says in its own words and with its own exit code.

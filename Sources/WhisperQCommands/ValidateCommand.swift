@@ -12,7 +12,8 @@ public struct ValidateCommand: ParsableCommand {
       First the file, without running it: what the checker of ONNX would refuse, scales and zero points, external \
       data, and for an NPU what it does not take. Then the model runs, on inputs that fit its layout, and its \
       outputs are looked at: NaN, infinity, zeros or one value everywhere fail. With an original (--reference, the \
-      manifest's entry, or the file of the same name without _quantized, _int8, ...) each output is compared.
+      manifest's entry, or the file of the same name without _ctx, _quantized, _int8, ...) each output is compared. In a folder a compiled \
+      model (NAME_ctx.onnx) is passed over when NAME.onnx is there and --ep is not for an NPU.
 
       Both branches of a merged decoder run, the one without a past under names that end in [no past]; --past 0 runs \
       that one alone. Of a cache that is fed, only the new positions are compared; empty outputs are not. Where some \

@@ -58,7 +58,12 @@ struct ValidateRendering {
   }
 
   private static func success(_ reports: [ModelReport]) -> String {
-    switch reports.count {
+    let passedOver = reports.count { $0.isPassedOver }
+    if passedOver > 0 {
+      let rest = reports.count - passedOver
+      return "\(rest) model\(rest == 1 ? " passes" : "s pass"), \(passedOver) passed over."
+    }
+    return switch reports.count {
     case 1:
       // A quantized model by itself has only shown that it runs.
       reports[0].notes.contains { $0.hasPrefix("no original was found") }

@@ -153,6 +153,22 @@ extension EmulatedNPU {
       #expect(Set(try folder.names()) == before)
     }
 
+    @Test("In a folder the source of a compiled model stands for it where no NPU is asked for")
+    func folder() throws {
+      let folder = try TemporaryFolder()
+      let model = try StaticModel.copied(to: folder)
+      let float = try Data(contentsOf: URL(filePath: Quantized.layout("optimum/encoder_model.onnx")))
+      try folder.write(float, to: "encoder.onnx")
+      let compiled = try Self.compile([model, "--optimization", "1", "--no-verify"])
+      try #require(compiled.exitCode == 0, "\(compiled.stderr)")
+      let options = try FetchedRuntime.options(needsQNN: true) + ["--runs", "1"]
+      let cpu = try Validated.run([folder.path, "--ep", "cpu"] + options)
+      let passed = try #require(cpu.models.first { $0.path.hasSuffix("_ctx.onnx") })
+      #expect(passed.run == nil && passed.notes.contains { $0.contains("passed over") }, "\(passed.notes)")
+      let qnn = try Validated.run([folder.path("encoder_w8a16_ctx.onnx"), "--ep", "qnn"] + options)
+      #expect(qnn.models[0].run?.reference?.path == model)
+    }
+
     @Test("A model of which the NPU refuses a node is named with the node, and nothing is left behind")
     func refusedNode() throws {
       let folder = try TemporaryFolder()

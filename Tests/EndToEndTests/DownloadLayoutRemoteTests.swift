@@ -184,7 +184,7 @@ struct DownloadLayoutRemoteTests {
   func wholeJourney() throws {
     let runs = try LayoutRuns()
     let server = try served(runs)
-    let address = server.address + "/slow-20000/set.zip"
+    let address = server.address + "/slow-5000/set.zip"
     for _ in 0..<2 {
       let killed = try runs.run(
         [address], ["--name", "whisper_tiny"], signal: SpawnSignal(SIGKILL, after: .milliseconds(350)))

@@ -58,14 +58,14 @@ struct HandMadeModel {
     nodes.append(Self.bytes(1, message))
   }
 
-  /// An input or output that is a float tensor with these extents.
-  static func port(_ name: String, _ extents: [Int]) -> [UInt8] {
+  /// An input or output that is a tensor with these extents, of floats where nothing else is said.
+  static func port(_ name: String, _ extents: [Int], type: Int = 1) -> [UInt8] {
     let shape = extents.flatMap { bytes(1, number(1, $0)) }
-    return text(1, name) + bytes(2, bytes(1, number(1, 1) + bytes(2, shape)))
+    return text(1, name) + bytes(2, bytes(1, number(1, type) + bytes(2, shape)))
   }
 
-  mutating func input(_ name: String, _ extents: [Int]) {
-    inputs.append(Self.bytes(11, Self.port(name, extents)))
+  mutating func input(_ name: String, _ extents: [Int], type: Int = 1) {
+    inputs.append(Self.bytes(11, Self.port(name, extents, type: type)))
   }
 
   mutating func output(_ name: String, _ extents: [Int]) {

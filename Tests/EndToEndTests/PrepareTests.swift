@@ -172,6 +172,52 @@ struct PrepareTests {
     #expect(!FileManager.default.fileExists(atPath: out.path("npu")))
   }
 
+  @Test(
+    "A float model of a folder goes before a quantized one, and a missing part is asked for where it belongs")
+  func floatFirst() throws {
+    let folder = try TemporaryFolder()
+    for name in ["encoder_model", "decoder_model_merged"] {
+      try folder.write(
+        Data(contentsOf: URL(filePath: Quantized.layout("optimum/\(name).onnx"))), to: "set/\(name).onnx")
+      let quantized = try Quantized.run(
+        folder.path("set/\(name).onnx"), folder.path("set/\(name)_quantized.onnx"))
+      try #require(quantized.exitCode == 0, "\(quantized.stderr)")
+    }
+    let result = try WhisperQBinary.run(["prepare", folder.path("set"), "--output", folder.path("pair")])
+    #expect(result.exitCode == 0, "\(result.stderr)")
+    #expect(result.stderr.contains("left out, for there is a float model beside it"), "\(result.stderr)")
+    #expect(!result.stderr.contains("--variant"), "\(result.stderr)")
+    for name in ["encoder_model", "decoder_model_merged"] {
+      try FileManager.default.removeItem(atPath: folder.path("set/\(name).onnx"))
+    }
+    let none = try WhisperQBinary.run(["prepare", folder.path("set"), "--output", folder.path("none")])
+    expectFailure(none, exitCode: 3, "quantized already")
+    try FileManager.default.removeItem(atPath: folder.path("set/encoder_model_quantized.onnx"))
+    let half = try WhisperQBinary.run(["prepare", folder.path("set"), "--output", folder.path("none")])
+    expectFailure(half, exitCode: 64, "there is no encoder among", "put it into the folder")
+    #expect(!FileManager.default.fileExists(atPath: folder.path("none")))
+  }
+
+  @Test("Empty paths are named")
+  func emptyPaths() throws {
+    let model = Quantized.layout("optimum/encoder_model.onnx")
+    let cases: [(arguments: [String], words: String)] = [
+      (["prepare", "", "--output", "o.onnx"], "path of the model is empty"),
+      (["prepare", model, "--output", ""], "--output is an empty path"),
+      (["quantize", "", "--output", "o.onnx"], "model's path is empty"),
+      (["quantize", model, "--output", ""], "--output is an empty path"),
+      (["quantize", model, "-o", "o.onnx", "--scheme", "w8a16", "--calib", ""], "--calibration is an empty"),
+      (["compile", ""], "model's path is empty"),
+      (["compile", try StaticModel.path(), "--output", ""], "--output is an empty path"),
+      (["validate", model, "--report", ""], "--report is an empty path"),
+      (["inspect", ""], "model's path is empty"),
+    ]
+    for (arguments, words) in cases {
+      let result = try WhisperQBinary.run(arguments)
+      #expect(result.exitCode == 64 && result.stderr.contains(words), "\(arguments): \(result.stderr)")
+    }
+  }
+
   @Test("Preparing what is prepared changes nothing that counts")
   func twice() throws {
     let out = try TemporaryFolder()
@@ -184,6 +230,7 @@ struct PrepareTests {
   @Test("What cannot be prepared is refused in one sentence, and nothing is left behind")
   func refusals() throws {
     let decoder = Quantized.layout("optimum/decoder_model.onnx")
+    let encoder = Quantized.layout("optimum/encoder_model.onnx")
     let merged = Quantized.layout("optimum/decoder_model_merged.onnx")
     let beams = Quantized.layout("beamsearch/whisper-small-form_beamsearch.onnx")
     let cases: [(source: String, options: [String], code: Int32, word: String)] = [
@@ -200,7 +247,13 @@ struct PrepareTests {
         decoder, ["--decoder-branch", "cached", "--dim", "decoder_sequence_length=1"], 64,
         "no-past, with-past"
       ),
-      (beams, [], 64, "--dim"),
+      (beams, [], 3, "use an export with separate encoder and decoder"),
+      (try StaticModel.path(), [], 3, "quantized already (DequantizeLinear); start from the float model"),
+      (encoder, ["--cross-cache", "encoder"], 64, "name the decoder with --decoder FILE"),
+      (encoder, ["--cross-cache", "encoder", "--decoder", try StaticModel.path()], 3, "quantized already"),
+      (encoder, ["--max-tokens", "3"], 64, "--max-tokens goes with --static-kv"),
+      (Quantized.layout("beamsearch"), [], 3, "use an export with separate encoder and decoder"),
+      (Quantized.layout("optimum"), ["--static-kv"], 64, "leave them out"),
     ]
     for item in cases {
       let out = try TemporaryFolder()
@@ -212,6 +265,9 @@ struct PrepareTests {
       let result = try Self.prepare(decoder, "unused.onnx", options)
       #expect(result.exitCode == 64 && result.stderr.contains("--dim"), "\(result.stderr)")
     }
+    let options = ["--static-kv", "--decoder-branch", "no-past"]
+    let both = try Self.prepare(merged, "unused.onnx", options)
+    #expect(both.exitCode == 64 && both.stderr.contains("takes what it needs of both"), "\(both.stderr)")
     let out = try TemporaryFolder()
     try out.write(Data(contentsOf: URL(filePath: decoder)), to: "same.onnx")
     let same = try Self.prepare(out.path("same.onnx"), out.path("same.onnx"), ["--dim", "input_ids.1=1"])

@@ -68,8 +68,39 @@ struct QuantizeStaticBadTests {
     try refuse(
       archive("shape.npz", Static.npz([("input_features", [1, 80, 100])])), exitCode: 2,
       ["shape.npz", "input_features"])
+    try refuse(
+      archive("rank.npz", Static.npz([("input_features", [80, 3000])])), exitCode: 2, ["needs 3 dimensions"])
     try refuse(archive("none.npz", Static.npz([])), exitCode: 2, ["none.npz", "numpy.savez"])
     try refuse(archive("text.npz", Array("words".utf8)), exitCode: 2, ["text.npz"])
+  }
+
+  @Test("Numbers that no range can hold, and an input of a decoder that was forgotten or is no whole number")
+  func strangeNumbers() throws {
+    for (name, number) in [("NaN", Float.nan), ("inf", .infinity), ("-inf", -.infinity)] {
+      let bytes = Static.npz([("input_features", [1, 80, 3000])]) { $1 == 9004 ? number : 0.25 }
+      let path = try data.write(bytes, to: "strange.npz")
+      try refuse(
+        ["--calibration", path], exitCode: 2,
+        ["strange.npz: 'input_features' has \(name) at [0, 3, 4]", "save finite numbers"])
+    }
+    var decoder = HandMadeModel()
+    decoder.input("x", [4, 64])
+    decoder.input("place", [4], type: 7)
+    decoder.initializer("table", [9, 64], floats: (0..<576).map { Float($0 % 19 - 9) / 9 })
+    decoder.node("Gather", ["table", "place"], ["row"])
+    decoder.node("Add", ["x", "row"], ["y"])
+    decoder.output("y", [4, 64])
+    let model = try data.write(decoder.bytes, to: "decoder.onnx")
+    func refuseArrays(
+      _ arrays: [(name: String, shape: [Int])], _ value: Float, _ words: [String],
+      sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+      let path = try data.write(Static.npz(arrays) { name, _ in name == "x" ? 0.5 : value }, to: "d.npz")
+      try refuse(
+        ["--calibration", path], input: model, exitCode: 2, words, sourceLocation: sourceLocation)
+    }
+    try refuseArrays([("x", [4, 64])], 0, ["no array for the input 'place'", "only 'x'"])
+    try refuseArrays([("x", [4, 64]), ("place", [4])], 1.5, ["'place' is given 1.5", "int64"])
   }
 
   @Test("Options of an NPU with a scheme that is none, and words and numbers that do not exist")

@@ -60,8 +60,11 @@ enum Static {
     return bytes
   }
 
-  /// An archive as numpy.savez writes it, of float32 arrays filled with a smooth curve.
-  static func npz(_ arrays: [(name: String, shape: [Int])]) -> [UInt8] {
+  /// An archive as numpy.savez writes it, of float32 arrays filled with a saw, or with what `value` says of a place.
+  static func npz(
+    _ arrays: [(name: String, shape: [Int])],
+    value: (_ name: String, _ place: Int) -> Float = { Float($1 * 37 % 201 - 100) / 100 }
+  ) -> [UInt8] {
     var zip = ZIPBytes()
     for (name, shape) in arrays {
       let dimensions = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
@@ -71,7 +74,7 @@ enum Static {
       var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0]
       bytes += [UInt8(header.utf8.count & 0xff), UInt8(header.utf8.count >> 8)] + Array(header.utf8)
       for index in 0..<shape.reduce(1, *) {
-        let bits = (Float(index * 37 % 201 - 100) / 100).bitPattern
+        let bits = value(name, index).bitPattern
         for byte in 0..<4 { bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(8 * byte))) }
       }
       zip.add("\(name).npy", bytes)

@@ -177,6 +177,28 @@ struct ValidateJudgementTests {
       "none.npz")
   }
 
+  @Test("Inputs with NaN are refused, and a reference that is not finite is no reference")
+  func strangeNumbers() throws {
+    let folder = try TemporaryFolder()
+    let encoder = Quantized.layout("optimum/encoder_model.onnx")
+    let nan = try folder.write(
+      Static.npz([("input_features", [1, 80, 3000])]) { $1 == 9004 ? .nan : 0.25 }, to: "nan.npz")
+    expectFailure(
+      try WhisperQBinary.run(["validate", encoder, "--input", nan] + Self.quick), exitCode: 2,
+      "NaN at [0, 3, 4]", "save finite numbers")
+    // The logarithm of numbers below zero is none.
+    var model = HandMadeModel()
+    model.input("x", [4, 64])
+    model.node("Log", ["x"], ["y"])
+    model.output("y", [4, 64])
+    let path = try folder.write(model.bytes, to: "log.onnx")
+    try folder.write(model.bytes, to: "original.onnx")
+    let found = try Validated.run(
+      [path, "--reference", folder.path("original.onnx")] + Self.quick, exitCode: 1)
+    let words = found.models[0].objections.map(\.message)
+    #expect(words.contains { $0.contains("of the reference are NaN or infinite") }, "\(words)")
+  }
+
   @Test("Nodes that the NPU refuses are counted by operator; --verbose names them")
   func refusals() throws {
     let runtime = try FetchedRuntime.options(needsQNN: true)

@@ -20,6 +20,8 @@ public struct DecodingError: Error, Sendable, Equatable {
   public enum Reason: Sendable {
     /// Parts or words that do not fit together.
     case mismatch
+    /// A form of model that decoding does not know.
+    case unsupported
     /// A file that decoding needs is not there.
     case missing
     /// The options ask for what the model does not have.

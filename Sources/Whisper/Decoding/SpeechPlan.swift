@@ -47,8 +47,10 @@ public struct SpeechPlan: Sendable {
   ///
   /// With several decoders: the pair of first step and step with past, else a merged one, else one without caches.
   ///
+  /// - Parameter inFolder: whether the files are what a named folder holds, which is what sentences about missing
+  ///   ones go by.
   /// - Throws: `DecodingError` when a file is no part of Whisper, or one is missing.
-  public init(_ files: [SpeechFile]) throws(DecodingError) {
+  public init(_ files: [SpeechFile], inFolder: Bool = false) throws(DecodingError) {
     for file in files { try Self.check(file) }
     func file(_ part: WhisperPart) -> SpeechFile? { files.first { $0.description.part == part } }
     let encoder = file(.encoder)
@@ -59,9 +61,11 @@ public struct SpeechPlan: Sendable {
         .missing,
         names.isEmpty
           ? "no models are named; name the folder of a model, or its encoder and decoder"
-          : "there is no encoder among \(names); name the encoder, too, or the folder that holds both")
+          : "there is no encoder among \(names); "
+            + (inFolder
+              ? "put it into the folder" : "name the encoder, too, or the folder that holds both"))
     }
-    let choice = try Self.choose(files, encoder, joint, file)
+    let choice = try Self.choose(files, encoder, joint, inFolder, file)
     (first, caches) = choice
     self.encoder = choice.first.description.part == .encoderDecoderInit ? nil : encoder
     try checkWidths()
@@ -71,9 +75,9 @@ public struct SpeechPlan: Sendable {
     switch file.description.part {
     case .allInOne:
       throw DecodingError(
-        .mismatch,
+        .unsupported,
         "\(file.name): encoder, decoder and beam search are one operator, which writes a whole text by itself; "
-          + "use the separate encoder and decoder of this model")
+          + "use an export with separate encoder and decoder")
     case .unknown:
       throw DecodingError(.mismatch, "\(file.name): this is no part of Whisper that whisperq knows")
     default: break
@@ -81,14 +85,15 @@ public struct SpeechPlan: Sendable {
   }
 
   private static func choose(
-    _ files: [SpeechFile], _ encoder: SpeechFile?, _ joint: SpeechFile?, _ file: (WhisperPart) -> SpeechFile?
+    _ files: [SpeechFile], _ encoder: SpeechFile?, _ joint: SpeechFile?, _ inFolder: Bool,
+    _ file: (WhisperPart) -> SpeechFile?
   ) throws(DecodingError) -> (first: SpeechFile, caches: Caches) {
     let withPast = file(.decoderWithPast)
     switch withPast?.description.interface {
     case .sherpa: if let withPast { return (withPast, .stacked) }
     case .qualcommAIHub: if let withPast { return (withPast, .fixed) }
     case .onnxRuntimeGenAI:
-      if let withPast { return try runtime(withPast, encoder, joint, file(.decoderInit)) }
+      if let withPast { return try runtime(withPast, encoder, joint, file(.decoderInit), inFolder) }
     default: break
     }
     if encoder != nil {
@@ -99,30 +104,37 @@ public struct SpeechPlan: Sendable {
     if let withPast {
       throw DecodingError(
         .missing,
-        "\(withPast.name): the decoder goes on from caches that nothing here makes; name decoder_model.onnx or "
-          + "decoder_model_merged.onnx of the same export, too")
+        "\(withPast.name): the decoder goes on from caches that nothing here makes; "
+          + remedy("decoder_model.onnx or decoder_model_merged.onnx of the same export", inFolder))
     }
     if let embedded = file(.decoderFromEmbeddings) {
       throw DecodingError(
-        .mismatch, "\(embedded.name): the decoder has no token embedding, so it cannot read tokens")
+        .unsupported,
+        "\(embedded.name): the decoder has no token embedding, so it cannot read tokens; use an export whose decoder "
+          + "takes input_ids")
     }
     throw DecodingError(
       .missing,
-      "there is no decoder beside \(files.map(\.name).joined(separator: ", ")); name the decoder, too, or the "
-        + "folder that holds both")
+      "there is no decoder beside \(files.map(\.name).joined(separator: ", ")); "
+        + (inFolder ? "put it into the folder" : "name the decoder, too, or the folder that holds both"))
+  }
+
+  private static func remedy(_ what: String, _ inFolder: Bool) -> String {
+    inFolder ? "put \(what) into the folder" : "name \(what), too"
   }
 
   /// ONNX Runtime's export: the caches of cross-attention come from the encoder, else from the first step.
   private static func runtime(
-    _ withPast: SpeechFile, _ encoder: SpeechFile?, _ joint: SpeechFile?, _ initial: SpeechFile?
+    _ withPast: SpeechFile, _ encoder: SpeechFile?, _ joint: SpeechFile?, _ initial: SpeechFile?,
+    _ inFolder: Bool
   ) throws(DecodingError) -> (first: SpeechFile, caches: Caches) {
     if let encoder, encoder.givesCrossCaches { return (withPast, .own) }
     if encoder != nil, let initial { return (initial, .other(withPast)) }
     if let joint { return (joint, .other(withPast)) }
     throw DecodingError(
       .missing,
-      "\(withPast.name): the decoder goes on from caches that nothing here makes; name the file of the first step "
-        + "(decoder_init or encoder_decoder_init), too")
+      "\(withPast.name): the decoder goes on from caches that nothing here makes; "
+        + remedy("the file of the first step (decoder_init or encoder_decoder_init)", inFolder))
   }
 
   private func checkWidths() throws(DecodingError) {

@@ -135,6 +135,7 @@ public struct ModelFeeds: Sendable {
         message: "input '\(port.name)' is given as \(tensor.elementType.name), but the model takes "
           + "\(port.elementType.name)")
     }
+    try requireWhole(tensor, converted, port)
     if port.role == .tokens, let count = dimensions.vocabularyCount,
       let strange = tensor.integers?.first(where: { $0 < 0 || $0 >= count })
     {
@@ -143,6 +144,18 @@ public struct ModelFeeds: Sendable {
           + "(0 to \(count - 1))")
     }
     return converted
+  }
+
+  /// Refuses numbers that an input of integers or truth values would round or cut off.
+  private static func requireWhole(
+    _ tensor: TensorContent, _ converted: TensorContent, _ port: FeedPort
+  ) throws(FeedError) {
+    guard tensor.elementType != port.elementType, converted.integers != nil, let before = tensor.numbers,
+      let after = converted.numbers, let place = before.indices.first(where: { before[$0] != after[$0] })
+    else { return }
+    throw FeedError(
+      message: "input '\(port.name)' is given \(before[place]) at place \(place), but the model takes "
+        + "\(port.elementType.name)")
   }
 }
 
@@ -204,7 +217,7 @@ struct FeedExtents {
     }
     for port in ports {
       guard let shape = given[port.name] else { continue }
-      try adopt(shape, port)
+      try adopt(shape, port, isArray: request.given[port.name] != nil)
     }
     values[.total] = seenCount + (values[.tokens] ?? 1)
     try checkText(ports, request, description)
@@ -242,14 +255,17 @@ struct FeedExtents {
   }
 
   /// Compares a shape from outside with the declared one, and learns from it.
-  private mutating func adopt(_ shape: [Int], _ port: FeedPort) throws(FeedError) {
+  private mutating func adopt(_ shape: [Int], _ port: FeedPort, isArray: Bool) throws(FeedError) {
     func refuse(_ why: String) -> FeedError {
       FeedError(
         message: "input '\(port.name)' is given as \(Whisper.shown(shape)), but the model takes "
           + "\(Whisper.shown(port.shape.map(\.description))); \(why)")
     }
     guard shape.count == port.shape.count else {
-      throw refuse("give \(port.shape.count) extents, with --shape \(port.name)=... or in the input file")
+      throw refuse(
+        isArray
+          ? "it needs \(port.shape.count) dimensions"
+          : "give \(port.shape.count) extents, as in --shape \(port.name)=1,80,3000")
     }
     for (index, extent) in shape.enumerated() {
       let least = port.axes[index] == .past || port.axes[index] == .total ? 0 : 1
