@@ -57,10 +57,12 @@ public struct BackendChoice: Sendable {
   func soc() throws(PipelineError) -> SoC {
     guard let target else { return .snapdragonXElite }
     if let soc = SoC(named: target) { return soc }
-    guard kind(ofPath: target) == .file,
-      let soc = SoC(named: String(try SettingsFile.target(path: target).socModel))
-    else { throw Self.unknown(target) }
-    return soc
+    guard kind(ofPath: target) == .file else { throw Self.unknown(target) }
+    let number = try SettingsFile.target(path: target).socModel
+    if let soc = SoC(named: String(number)) { return soc }
+    throw PipelineError(
+      "\(target): the chip with 'soc_model' \(number) is unknown; choose the number of \(Self.targetNames.joined(separator: ", "))",
+      .badInput)
   }
 
   /// The rules of the chip.

@@ -50,7 +50,7 @@ public enum CalibratePipeline {
     var (table, notes) = try known(request, wishes)
     let isDone = Set(table.clips.map(\.digest))
     let items = request.data.items.filter { !isDone.contains($0.clip.digest) }
-    let reusedCount = request.data.items.isEmpty ? table.clips.count : request.data.items.count - items.count
+    let reusedCount = table.clips.count
     observer.began(items.count)
     if !items.isEmpty {
       let session = try open(graph, request)

@@ -110,6 +110,24 @@ enum NothingToDo {
       + "(\(first.role.rawValue)) is left because \(first.reason); \(remedy)"
   }
 
+  /// The same for a plan of a static scheme, which `path` names when it was given; nil when anything is quantized.
+  static func sentence(_ model: String, _ plan: StaticPlan, path: String?) -> String? {
+    guard plan.activations.isEmpty, plan.conversions.isEmpty, plan.weights.isEmpty else { return nil }
+    if let path {
+      return
+        "\(model): the plan \(path) quantizes nothing; make a plan with --dry-run --json, or leave --plan out"
+    }
+    let scheme = plan.scheme.rawValue
+    guard let first = plan.floatNodes.first(where: { $0.operatorName == "MatMul" }) ?? plan.floatNodes.first
+    else { return "\(model): there is nothing to quantize, the model computes with no float numbers" }
+    let isExcluded = plan.floatNodes.contains { $0.reason.hasPrefix("excluded by") }
+    return
+      "\(model): scheme \(scheme) would quantize nothing; '\(first.node)' (\(first.operatorName)) stays in floating "
+      + "point because \(first.reason.hasPrefix("excluded") ? "it is " : "")\(first.reason); "
+      + (isExcluded
+        ? "change the patterns of --exclude" : "choose a scheme of processors, such as dynamic-int8")
+  }
+
   /// The largest weight of the kind that matters most: linear layers and tables, then convolutions, then all.
   private static func telling(_ plan: QuantPlan) -> PlanEntry? {
     let linear = plan.entries.filter { $0.role != .other && $0.role != .convolution }

@@ -26,19 +26,20 @@ public enum SettingsFile {
     try read(path, what: "plan of a static scheme")
   }
 
-  /// The scheme of a plan when it is a static one, whose plans have a form of their own; nil for other plans, and for
-  /// what is none.
+  /// The scheme of a plan when it is a static one, whose plans have a form of their own; nil for other plans.
   public static func staticScheme(ofPlan path: String) throws(PipelineError) -> String? {
     struct Head: Decodable {
       let scheme: Scheme
     }
-    guard let head: Head = try? read(path, what: "plan"), head.scheme.isStatic else { return nil }
-    return head.scheme.rawValue
+    let head: Head = try read(path, what: "plan")
+    return head.scheme.isStatic ? head.scheme.rawValue : nil
   }
 
   /// Reads a target (`--target FILE`).
   public static func target(path: String) throws(PipelineError) -> Target {
-    try read(path, what: "target")
+    let target: Target = try read(path, what: "target")
+    if let objection = target.objection { throw PipelineError("\(path): \(objection)", .badInput) }
+    return target
   }
 
   /// A target as JSON, the form that `target(path:)` reads.
@@ -88,22 +89,44 @@ public enum SettingsFile {
     do {
       return try JSONDecoder().decode(Value.self, from: Data(bytes))
     } catch let failure {
-      // Text that is no JSON has a line and a column.
-      do throws(JSONError) { _ = try JSONDocument(bytes, source: path) } catch {
-        throw PipelineError("\(error.message)\(remedy)", .badInput)
+      // Text that is no JSON has a line and a column, and so has a number that is none of ours.
+      let document: JSONDocument
+      do { document = try JSONDocument(bytes, source: path) } catch {
+        throw PipelineError(ending(error.message, remedy), .badInput)
       }
-      let cause = (failure as? DecodingError).map(sentence) ?? "\(failure)"
-      throw PipelineError("\(path): not a usable \(what): \(cause)\(remedy)", .badInput)
+      if let number = endless(document.root) {
+        let place = document.position(ofByte: number.range.lowerBound)
+        throw PipelineError(ending("\(path): \(place): this number is too large", remedy), .badInput)
+      }
+      let cause = (failure as? DecodingError).map { sentence($0, document) } ?? "\(failure)"
+      throw PipelineError(ending("\(path): not a usable \(what): \(cause)", remedy), .badInput)
     }
   }
 
-  private static func sentence(_ error: DecodingError) -> String {
-    func place(_ context: DecodingError.Context, _ last: (any CodingKey)? = nil) -> String {
-      let keys = (context.codingPath + (last.map { [$0] } ?? [])).map { key in
+  /// A number that is larger than 64 bits can say.
+  private static func endless(_ node: JSONNode) -> JSONNode? {
+    if case .number(let number) = node.content { return number.double.isFinite ? nil : node }
+    for member in node.members { if let found = endless(member.value) { return found } }
+    for element in node.elements { if let found = endless(element) { return found } }
+    return nil
+  }
+
+  /// A sentence and its remedy, without the full stop that some sentences end with in between.
+  private static func ending(_ sentence: String, _ remedy: String) -> String {
+    guard !remedy.isEmpty else { return sentence }
+    return (sentence.hasSuffix(".") ? String(sentence.dropLast()) : sentence) + remedy
+  }
+
+  private static func sentence(_ error: DecodingError, _ document: JSONDocument) -> String {
+    func place(_ context: DecodingError.Context) -> String {
+      let path = context.codingPath.map { key in
         key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)"
-      }
-      let path = keys.joined()
+      }.joined()
       return path.isEmpty ? "" : "at \(path.hasPrefix(".") ? String(path.dropFirst()) : path): "
+    }
+    func misfit(_ type: Any.Type, _ context: DecodingError.Context) -> String {
+      let found = node(at: context.codingPath, in: document)?.value.kindName ?? "something else"
+      return "\(place(context))expected \(words(type)), found \(found)"
     }
     switch error {
     case .dataCorrupted(let context):
@@ -111,9 +134,36 @@ public enum SettingsFile {
       if let cause = context.underlyingError { detail += " (\(cause))" }
       return place(context) + detail
     case .keyNotFound(let key, let context): return "\(place(context))the key '\(key.stringValue)' is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      return place(context) + context.debugDescription
+    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+      return misfit(type, context)
     @unknown default: return "\(error)"
+    }
+  }
+
+  private static func node(at path: [any CodingKey], in document: JSONDocument) -> JSONNode? {
+    var node = document.root
+    for key in path {
+      let elements = node.elements
+      if let index = key.intValue, elements.indices.contains(index) {
+        node = elements[index]
+      } else if let member = node.members.last(where: { $0.key == key.stringValue }) {
+        node = member.value
+      } else {
+        return nil
+      }
+    }
+    return node
+  }
+
+  /// What JSON calls the values of a type.
+  private static func words(_ type: Any.Type) -> String {
+    switch type {
+    case is String.Type: "a string"
+    case is Bool.Type: "true or false"
+    case is any BinaryInteger.Type: "a whole number"
+    case is any BinaryFloatingPoint.Type: "a number"
+    case is any Collection.Type: "\(type)".hasPrefix("Dict") ? "an object" : "a list"
+    default: "\(type)".contains("UnkeyedDecodingContainer") ? "a list" : "an object"
     }
   }
 }

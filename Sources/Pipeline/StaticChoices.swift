@@ -47,6 +47,17 @@ public struct StaticChoices: Sendable {
     return given.first { $0.1 }?.0
   }
 
+  /// An option that was given and that a plan has decided already, by its name.
+  ///
+  /// What a plan does not say are the data, the forms of decoders and dimensions, and smoothing.
+  public var firstDecidedByPlan: String? {
+    var others = self
+    (others.calibration, others.syntheticCount, others.rangesPath) = ([], nil, nil)
+    (others.maximumTokenCount, others.dimensions, others.keptPreparedPath) = (nil, [], nil)
+    others.smooth = nil
+    return others.firstGiven
+  }
+
   /// The request for one model.
   public func request(
     _ input: String, _ output: String, _ choices: QuantizeChoices
@@ -55,7 +66,7 @@ public struct StaticChoices: Sendable {
     var policy = StaticPolicy(scheme: base.scheme, target: try Self.target(named: target))
     if let keysAndValues { policy.keysAndValues = try QuantizeChoices.word(keysAndValues, "--kv") }
     if let rounding { policy.rounding = try QuantizeChoices.word(rounding, "--rounding") }
-    if let idle = Self.idle(base) {
+    if let idle = Self.idle(base, choices) {
       throw PipelineError("\(idle) is not for \(base.scheme.rawValue), a scheme with fixed scales", .usage)
     }
     policy.exclude = base.exclude
@@ -64,11 +75,14 @@ public struct StaticChoices: Sendable {
     if let size = choices.blockSize ?? (base.granularity == .block ? base.blockSize : nil) {
       policy.blockSize = size
     }
-    if let size = policy.blockSize, !policy.target.blockSizes.contains(size) {
+    if base.scheme == .w4a16, let size = policy.blockSize, !policy.target.blockSizes.contains(size) {
       let sizes = policy.target.blockSizes.map(String.init).joined(separator: ", ")
       throw PipelineError("\(policy.target.title) takes blocks of \(sizes), not of \(size)", .usage)
     }
     if let stemBits { policy.isStemWide = try Self.bits(stemBits, "--stem-bits") == 16 }
+    if geluBits != nil, base.scheme != .w8a8 {
+      throw PipelineError("--gelu-bits is for w8a8, the scheme with 8-bit activations", .usage)
+    }
     if let geluBits { policy.areFunctionsNarrow = try Self.bits(geluBits, "--gelu-bits") == 8 }
     if let biasCorrection { policy.correctsBias = try Self.isOn(biasCorrection, "--bias-correction") }
     var request = StaticRequest(inputPath: input, outputPath: output, policy: policy)
@@ -109,18 +123,24 @@ public struct StaticChoices: Sendable {
     return request
   }
 
-  /// A setting of the other schemes that was given, in options or in a policy.
-  private static func idle(_ policy: QuantPolicy) -> String? {
+  /// A setting of the other schemes that was given: the option, or the key of a policy.
+  private static func idle(_ policy: QuantPolicy, _ choices: QuantizeChoices) -> String? {
     let standard = QuantPolicy()
-    let given: [(String, Bool)] = [
-      ("--per-tensor", policy.granularity == .tensor), ("--asymmetric", !policy.symmetric),
-      ("--format", policy.format != standard.format),
-      ("--conv", policy.convolutions != standard.convolutions),
-      ("--no-embeddings", !policy.embeddings), ("--include", !policy.include.isEmpty),
-      ("--minimum-elements", policy.minimumElementCount != standard.minimumElementCount),
-      ("'exceptions' of a policy", !policy.exceptions.isEmpty),
+    let given: [(option: String, key: String, isSet: Bool, isOption: Bool)] = [
+      ("--per-tensor", "granularity", policy.granularity == .tensor, choices.isPerTensor),
+      ("--asymmetric", "symmetric", !policy.symmetric, choices.isAsymmetric),
+      ("--format", "format", policy.format != standard.format, choices.format != nil),
+      ("--conv", "convolutions", policy.convolutions != standard.convolutions, choices.convolutions != nil),
+      ("--no-embeddings", "embeddings", !policy.embeddings, choices.leavesEmbeddings),
+      ("--include", "include", !policy.include.isEmpty, !choices.include.isEmpty),
+      (
+        "--minimum-elements", "minimum_elements",
+        policy.minimumElementCount != standard.minimumElementCount, choices.minimumElementCount != nil
+      ),
+      ("", "exceptions", !policy.exceptions.isEmpty, false),
     ]
-    return given.first { $0.1 }?.0
+    guard let found = given.first(where: { $0.isSet }) else { return nil }
+    return found.isOption ? found.option : "\(choices.policyPath ?? "the policy"): '\(found.key)'"
   }
 
   private func equalize(_ request: inout StaticRequest) throws(PipelineError) {

@@ -47,6 +47,8 @@ struct StaticJourney {
           "the plan is for the target '\(plan.target)', not for '\(policy.target.name)'; give --target that, or make a "
             + "plan with --dry-run --json", .usage)
       }
+      policy.floatNodes = Set(plan.floatNodes.map(\.node))
+      policy.areFunctionsNarrow = plan.activations.contains { $0.producer == "Gelu" && $0.type == .u8 }
     }
     threadCount = request.threadCount > 0 ? request.threadCount : Machine.threadCount
     sourceDigest = request.rangesPath == nil ? "" : try Self.sourceDigest(request.inputPath)
@@ -77,6 +79,10 @@ struct StaticJourney {
     if isRotated { equalization.attentionCount = AttentionEqualization.rotate(&graph) }
     try moveWeights()
     let width = StaticWidth(graph, policy, request.width)
+    if let layer = width.contradiction {
+      throw PipelineError(
+        "--wide and --narrow both mean the layer '\(layer)'; leave it to one of them", .usage)
+    }
     if let pattern = width.idlePattern {
       throw PipelineError("no linear layer is named by '\(pattern)'", .usage)
     }
@@ -92,8 +98,8 @@ struct StaticJourney {
       if width.isMeasured, request.plan == nil {
         if request.calibration == nil, request.rangesPath != nil {
           throw PipelineError(
-            "which layers keep 16 bits is found by running the model; give --calibration again, or say it with --wide, "
-              + "--narrow or --narrow-share 100", .usage)
+            "which layers keep 16 bits is found by running the model; give --calibration again, or use ranges that were "
+              + "made with --narrow-share 100 and give that, too", .usage)
         }
         for layer in width.candidates {
           wishes.add(.range, of: graph[layer.input].name)
@@ -130,7 +136,11 @@ struct StaticJourney {
 
   /// The layers whose outputs are equalized when they have 8 bits.
   private func outputLayers(_ layers: [PlannedLinear]) -> [PlannedLinear] {
-    guard request.equalizesOutputs else { return [] }
+    // A plan that was made with it names what it brings in.
+    let isWanted =
+      request.plan.map { $0.activations.contains { $0.tensor.contains("_equalized") } }
+      ?? request.equalizesOutputs
+    guard isWanted else { return [] }
     return layers.filter {
       OutputEqualization.canEqualize($0, in: graph, heedsGelu: !policy.areFunctionsNarrow)
     }
@@ -234,7 +244,7 @@ struct StaticJourney {
       text += " " + graph[value].name
     }
     // What changes numbers without changing names.
-    text += " \(policy.keysAndValues == .u8 && request.equalizesAttention) \(request.smoothing)"
+    text += " \(equalization.attentionCount > 0) \(request.smoothing)"
     return FileDigest.sha256(of: text)
   }
 
@@ -242,6 +252,9 @@ struct StaticJourney {
 
   func run(_ observer: WorkObserver) throws(PipelineError) -> FinishedModel<StaticReport> {
     let planned = try plan(observer)
+    if let sentence = NothingToDo.sentence(request.inputPath, planned.plan, path: request.planPath) {
+      throw PipelineError(sentence, .unsupported)
+    }
     let clock = ContinuousClock()
     let start = clock.now
     let rewritten: RewrittenModel
@@ -253,8 +266,8 @@ struct StaticJourney {
     let steered = rewritten.jobs.filter { $0.rounding?.rounding == .errorAware }
     if !steered.isEmpty, request.calibration == nil {
       throw PipelineError(
-        "error-aware rounding runs the model on recordings; give --calibration (the same again), or --rounding nearest",
-        .usage)
+        "error-aware rounding runs the model on recordings; give --calibration (the same again), or "
+          + (request.plan == nil ? "--rounding nearest" : "change 'rounding' in the plan to nearest"), .usage)
     }
     let output: ModelOutput
     do {
@@ -275,14 +288,17 @@ struct StaticJourney {
       outcomes += try round(steered, runner, output, observer)
       gramSeconds = (clock.now - began) / .seconds(1)
     }
+    let places = Explanation.of(rewritten.graph, target: policy.target)
+    var plan = planned.plan
+    let enclosed = removeEnclosed(from: &plan, places)
     let report = StaticReport(
       inputPath: request.inputPath, outputPath: request.outputPath, outputDataPath: output.dataPath,
-      inputByteCount: prepared.source.byteCount, outputByteCount: output.byteCount, plan: planned.plan,
+      inputByteCount: prepared.source.byteCount, outputByteCount: output.byteCount, plan: plan,
       outcomes: outcomes, passes: prepared.reports.map { ($0.name, $0.changeCount) },
       clips: planned.calibration?.table.clips.map(\.name) ?? [],
       reusedCount: planned.calibration?.reusedCount ?? 0,
-      findings: (planned.calibration?.notes ?? []) + idlePatterns + rewritten.findings,
-      places: Explanation.of(rewritten.graph, target: policy.target), prepareSeconds: prepared.seconds,
+      findings: (planned.calibration?.notes ?? []) + idlePatterns + enclosed + rewritten.findings,
+      places: places, prepareSeconds: prepared.seconds,
       calibrationSeconds: planned.seconds + gramSeconds + equalization.seconds,
       quantizeSeconds: (clock.now - start) / .seconds(1) - gramSeconds,
       peakMemoryByteCount: Machine.peakMemoryByteCount)
@@ -293,6 +309,22 @@ struct StaticJourney {
   private var idlePatterns: [String] {
     if request.plan != nil { return [] }
     return StaticPlanner.idlePatterns(graph, policy: policy).map { Planner.idleSentence($0) }
+  }
+
+  /// Takes nodes out of a plan's float nodes that run in integers all the same; sentences about them.
+  private func removeEnclosed(from plan: inout StaticPlan, _ places: [NodePlace]) -> [String] {
+    guard request.plan != nil else {
+      return StaticPlanner.enclosedSentences(graph, policy: policy, plan: plan)
+    }
+    let integers = Set(places.filter { $0.place == .integers }.map(\.node))
+    let enclosed = plan.floatNodes.map(\.node).filter(integers.contains)
+    guard let first = enclosed.first else { return [] }
+    plan.floatNodes.removeAll { integers.contains($0.node) }
+    let more = enclosed.count > 1 ? " and \(enclosed.count - 1) more" : ""
+    return [
+      "the plan cannot keep '\(first)'\(more) in floating point (float_nodes): between quantized neighbours a node "
+        + "without constants computes in integers; its neighbours must be float, too"
+    ]
   }
 
   /// Rounds weights with the Gram matrices of what meets them, as many at a time as memory allows.

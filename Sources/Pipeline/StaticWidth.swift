@@ -61,6 +61,13 @@ struct StaticWidth {
     }
   }
 
+  /// A layer that is to have 16 bits and 8 bits.
+  var contradiction: String? {
+    layers.first { layer in
+      [request.wide, request.narrow].allSatisfy { $0.contains { layer.matches($0, in: graph) } }
+    }?.label
+  }
+
   private var isWide: (PlannedLinear) -> Bool {
     let given = self.given
     return { $0.type == .u16 || given[$0.label] != nil }

@@ -73,15 +73,14 @@ public struct QuantPolicy: Sendable, Equatable, Codable {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     scheme = try values.decodeIfPresent(Scheme.self, forKey: .scheme) ?? scheme
     granularity = try values.decodeIfPresent(Granularity.self, forKey: .granularity)
-    blockSize = try values.decodeIfPresent(Int.self, forKey: .blockSize) ?? blockSize
+    blockSize = try values.wholeIfPresent(.blockSize) ?? blockSize
     symmetric = try values.decodeIfPresent(Bool.self, forKey: .symmetric) ?? symmetric
     range = try values.decodeIfPresent(RangeRule.self, forKey: .range)
     format = try values.decodeIfPresent(BlockOperator.self, forKey: .format) ?? format
     convolutions = try values.decodeIfPresent(ConvolutionPolicy.self, forKey: .convolutions) ?? convolutions
     embeddings = try values.decodeIfPresent(Bool.self, forKey: .embeddings) ?? embeddings
     borderTypes = try values.decodeIfPresent(BorderTypes.self, forKey: .borderTypes) ?? borderTypes
-    minimumElementCount =
-      try values.decodeIfPresent(Int.self, forKey: .minimumElementCount) ?? minimumElementCount
+    minimumElementCount = try values.wholeIfPresent(.minimumElementCount) ?? minimumElementCount
     include = try values.decodeIfPresent([String].self, forKey: .include) ?? include
     exclude = try values.decodeIfPresent([String].self, forKey: .exclude) ?? exclude
     exceptions = try values.decodeIfPresent([Exception].self, forKey: .exceptions) ?? exceptions

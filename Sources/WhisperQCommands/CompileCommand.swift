@@ -70,7 +70,10 @@ public struct CompileCommand: ParsableCommand {
 
   public func validate() throws {
     if !(1...3).contains(optimization) { throw ValidationError("--optimization takes 1, 2 or 3.") }
-    do { try backends.choice.validated() } catch { throw ValidationError(error.message) }
+    do throws(PipelineError) { try backends.choice.validated() } catch {
+      // A damaged file is no wrong option: the run says it, with its own exit code.
+      if error.status == .usage { throw ValidationError(error.message) }
+    }
   }
 
   public func run() throws {

@@ -135,8 +135,10 @@ public struct QuantizeCommand: ParsableCommand {
     if output == "-" { throw ValidationError("--output takes a file or folder, not standard output.") }
     if running.quiet && running.verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
     // What is wrong with the settings themselves, the run says in its own words and with its own exit code.
-    let scheme = try? settings().choices.policy().scheme
-    if let scheme, !scheme.isStatic, let option = npu.firstGiven {
+    guard let settings = try? settings(), !settings.isPlanDamaged,
+      let scheme = try? settings.choices.policy().scheme
+    else { return }
+    if !scheme.isStatic, let option = npu.firstGiven {
       throw ValidationError(
         "\(option) is for the schemes of an NPU (w8a16, w8a8, w4a16), not for \(scheme.rawValue); "
           + "add --scheme w8a16, or leave it out.")

@@ -7,10 +7,17 @@ import QuantPlan
 struct QuantizeSettings {
   let choices: QuantizeChoices
   let planPath: String?
+  /// Whether the plan cannot be read; what is wrong with it, its reader says.
+  let isPlanDamaged: Bool
 
   init(scheme: String?, weights: WeightOptions, selection: SelectionOptions) throws {
     var choices = QuantizeChoices()
-    choices.scheme = try scheme ?? selection.plan.flatMap { try SettingsFile.staticScheme(ofPlan: $0) }
+    choices.scheme = scheme
+    var isPlanDamaged = false
+    if scheme == nil, let path = selection.plan {
+      do { choices.scheme = try SettingsFile.staticScheme(ofPlan: path) } catch { isPlanDamaged = true }
+    }
+    self.isPlanDamaged = isPlanDamaged
     choices.isPerChannel = weights.perChannel
     choices.isPerTensor = weights.perTensor
     choices.blockSize = weights.blockSize

@@ -103,6 +103,13 @@ struct StaticSession {
   }
 
   private func request(_ input: String, _ output: String) throws -> StaticRequest {
+    if settings.planPath != nil, let option = decidedByPlan {
+      throw PipelineError(
+        "--plan says all about types, scales and rounding; leave out \(option), or change the plan", .usage)
+    }
+    if running.dryRun, npu.keepPrepared != nil {
+      throw PipelineError("--dry-run writes nothing; leave out --keep-prepared", .usage)
+    }
     var request = try npu.choices.request(input, output, settings.choices)
     if let path = settings.planPath {
       request.plan = try SettingsFile.staticPlan(path: path)
@@ -114,6 +121,13 @@ struct StaticSession {
     request.prepare.threadCount = running.threads
     request.prepare.followsLinks = running.followLinks
     return request
+  }
+
+  private var decidedByPlan: String? {
+    var choices = settings.choices
+    choices.scheme = nil
+    return npu.choices.firstDecidedByPlan
+      ?? (choices.isEmpty ? nil : "--policy, --exclude and how weights are quantized")
   }
 
   private func text(_ report: StaticReport) -> String {

@@ -45,8 +45,8 @@ public struct TranscribeCommand: ParsableCommand {
       EXIT CODE
         0 when every recording was written down, 2 when a file is damaged or the
         parts do not fit together, 3 when a provider of --ep is missing, or
-        ffmpeg for a recording that needs it, 4 when a file cannot be read, 64
-        for wrong options.
+        ffmpeg for a recording that needs it, or the form of the model is one
+        that is not decoded, 4 when a file cannot be read, 64 for wrong options.
       """)
 
   @Argument(help: "Recordings.", completion: .file())

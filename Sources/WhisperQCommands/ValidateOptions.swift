@@ -56,7 +56,10 @@ struct BackendOptions: ParsableArguments {
       throw ValidationError(
         "--threads takes \(BackendChoice.threadLimit) at most, for more only wait for each other.")
     }
-    do { try choice.validated() } catch { throw ValidationError(error.message) }
+    do throws(PipelineError) { try choice.validated() } catch {
+      // A damaged file is no wrong option: the run says it, with its own exit code.
+      if error.status == .usage { throw ValidationError(error.message) }
+    }
   }
 }
 

@@ -172,13 +172,13 @@ struct QuantizeStaticBadTests {
       ["quantize", Self.small, "--scheme", "w8a16", "--dry-run", "--json", "--quiet"] + common)
     try #require(made.exitCode == 0, "\(made.stderr)")
     let plan = try data.write(made.stdoutBytes, to: "plan.json")
-    let report = try Static.done(Self.small, data.path("out.onnx"), common + ["--plan", plan])
+    let report = try Static.done(Self.small, data.path("out.onnx"), Self.clip + ["--plan", plan])
     #expect(report.scheme == "w8a16")
-    try refuse(common + ["--scheme", "w8a8", "--plan", plan], exitCode: 64, ["the plan is for w8a16"])
+    try refuse(Self.clip + ["--scheme", "w8a8", "--plan", plan], exitCode: 64, ["the plan is for w8a16"])
     func edited(_ old: String, _ new: String) throws -> [String] {
       #expect(made.stdout.contains(old))
       let text = made.stdout.replacing(old, with: new, maxReplacements: 1)
-      return common + ["--plan", try data.write(text.utf8, to: "edited.json")]
+      return Self.clip + ["--plan", try data.write(text.utf8, to: "edited.json")]
     }
     let other = try edited("\"target\" : \"snapdragon-x-elite\"", "\"target\" : \"snapdragon-9\"")
     try refuse(other, exitCode: 64, ["snapdragon-9"])

@@ -125,7 +125,7 @@ struct TranscribeCommandTests {
     try fails([tone, "--model", encoder], 64, "no decoder")
     try fails([tone, "--model", narrow], 2, "hidden size is 16", "different models")
     try fails([tone, "--model", past], 64, "decoder_model.onnx")
-    try fails([tone, "--model", search], 2, "beam search")
+    try fails([tone, "--model", search], 3, "beam search")
     try fails([tone, "--model", both, "--language", "klingon"], 64, "klingon")
     try fails([tone, "--model", both, "--language", "german"], 64, "erman")
     try fails([fixture.folder.path("none.wav"), "--model", both], 4, "none.wav")

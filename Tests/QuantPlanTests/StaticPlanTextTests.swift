@@ -6,7 +6,7 @@ import Testing
 @Suite("Static plans as JSON")
 struct StaticPlanTextTests {
   private func plan() throws -> StaticPlan {
-    try StaticSketch.attention().plan(.w4a16) { ($0.exclude, $0.blockSize) = (["node:softmax"], 16) }
+    try StaticSketch.attention().plan(.w4a16) { ($0.exclude, $0.blockSize) = (["node:q_proj"], 16) }
   }
 
   private func sentence(_ error: any Error) -> String {
@@ -17,7 +17,7 @@ struct StaticPlanTextTests {
   @Test("a plan is the same after writing and reading")
   func roundTrip() throws {
     let plan = try plan()
-    #expect(plan.floatNodes.count == 1 && plan.conversions.count >= 2 && plan.weights.count == 8)
+    #expect(plan.floatNodes.count == 1 && plan.conversions.count >= 2 && plan.weights.count == 6)
     let text = try JSONEncoder().encode(plan)
     #expect(try JSONDecoder().decode(StaticPlan.self, from: text) == plan)
     let object = try #require(try JSONSerialization.jsonObject(with: text) as? [String: Any])

@@ -224,6 +224,31 @@ struct StaticActivationTests {
     #expect(moved.conversion("k_transpose", 0)?.type == .u8)
   }
 
+  @Test("a node that its neighbours make an integer operation is not called float, and a sentence names it")
+  func enclosed() throws {
+    let sketch = StaticSketch.attention()
+    func found(_ patterns: [String]) throws -> (floats: [String], sentences: [String]) {
+      var policy = StaticPolicy(scheme: .w8a16, target: .snapdragonXElite)
+      policy.exclude = patterns
+      let plan = try sketch.plan { $0.exclude = patterns }
+      let sentences = StaticPlanner.enclosedSentences(try sketch.model.lifted(), policy: policy, plan: plan)
+      return (plan.floatNodes.map(\.node), sentences)
+    }
+    let alone = try found(["node:softmax"])
+    #expect(alone.floats.isEmpty && alone.sentences.count == 1)
+    #expect(alone.sentences.first?.contains("'node:softmax' cannot keep 'softmax' (Softmax)") == true)
+    let whole = try sketch.plan()
+    let excluded = try sketch.plan { $0.exclude = ["node:softmax"] }
+    #expect(excluded.activations.map(\.parameters) == whole.activations.map(\.parameters))
+    #expect(excluded.conversions.map(\.type) == whole.conversions.map(\.type))
+    // With its neighbours it is what it is called.
+    let together = try found(["node:softmax", "node:scores_product", "node:context_product"])
+    #expect(together.floats.contains("softmax"), "\(together)")
+    // A layer has a constant, which stays float with it.
+    let layer = try found(["node:o_proj"])
+    #expect(layer.floats == ["o_proj"] && layer.sentences.isEmpty)
+  }
+
   @Test("an input that only float nodes take stays as it is")
   func floatInput() throws {
     let plan = try StaticSketch {

@@ -75,16 +75,17 @@ extension Histogram: Codable {
 
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    exponent = try values.decode(Int.self, forKey: .exponent)
-    let first = try values.decode(Int.self, forKey: .first)
+    let wanted = Int(exactly: try values.decode(Double.self, forKey: .exponent))
+    let start = Int(exactly: try values.decode(Double.self, forKey: .first))
     let text = try values.decode(String.self, forKey: .counts)
-    guard Self.exponents.contains(exponent), (0...Self.binCount).contains(first),
+    guard let wanted, Self.exponents.contains(wanted), let first = start, (0...Self.binCount).contains(first),
       let found = CompactText.counts(in: text, limit: Self.binCount - first),
       found.allSatisfy({ $0 < 1 << 48 })
     else {
       throw DecodingError.dataCorruptedError(
         forKey: .counts, in: values, debugDescription: "this is no histogram of \(Self.binCount) bins")
     }
+    exponent = wanted
     counts = [UInt64](repeating: 0, count: Self.binCount)
     counts.replaceSubrange(first..<first + found.count, with: found)
   }

@@ -85,6 +85,53 @@ public struct TensorStatistics: Sendable, Equatable, Codable {
   }
 }
 
+/// A file of ranges may be edited, so nothing in it is taken for granted.
+extension TensorStatistics {
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    func refuse(_ key: CodingKeys, _ words: String) -> DecodingError {
+      DecodingError.dataCorruptedError(forKey: key, in: values, debugDescription: words)
+    }
+    func whole(_ key: CodingKeys) throws -> Int {
+      let number = try values.decode(Double.self, forKey: key)
+      guard let whole = Int(exactly: number), whole > 0 else {
+        throw refuse(key, "expected a whole number above 0, found \(number)")
+      }
+      return whole
+    }
+    func float(_ key: CodingKeys) throws -> Float {
+      let number = try values.decode(Double.self, forKey: key)
+      guard Float(number).isFinite else { throw refuse(key, "\(number) does not fit float32") }
+      return Float(number)
+    }
+    count = try whole(.count)
+    runCount = try whole(.runCount)
+    minimum = try float(.minimum)
+    maximum = try float(.maximum)
+    guard minimum <= maximum else {
+      throw refuse(.minimum, "the smallest number is \(minimum), and the largest \(maximum)")
+    }
+    minimumSum = try values.decode(Double.self, forKey: .minimumSum)
+    maximumSum = try values.decode(Double.self, forKey: .maximumSum)
+    histogram = try values.decode(Histogram.self, forKey: .histogram)
+    channels = try values.decodeIfPresent(ChannelRanges.self, forKey: .channels)
+    try requireSums { refuse($0, $1) }
+    guard histogram.total > 0 else { throw refuse(.histogram, "it counts no number") }
+  }
+
+  /// Each run's smallest number is no smaller than the smallest, and so on.
+  private func requireSums(_ refuse: (CodingKeys, String) -> DecodingError) throws {
+    let count = Double(runCount)
+    let (low, high) = (Double(minimum) * count, Double(maximum) * count)
+    let room = 1e-6 * max(abs(low), abs(high))
+    let expected = (low - room)...(high + room)
+    for (key, sum) in [(CodingKeys.minimumSum, minimumSum), (.maximumSum, maximumSum)]
+    where !expected.contains(sum) {
+      throw refuse(key, "\(sum) is no sum of \(runCount) numbers from \(minimum) to \(maximum)")
+    }
+  }
+}
+
 /// Smallest and largest value of each channel of the last axis.
 public struct ChannelRanges: Sendable, Equatable {
   public private(set) var minima: [Float]

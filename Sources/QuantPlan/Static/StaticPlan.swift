@@ -40,7 +40,7 @@ public struct StaticPlan: Sendable, Codable, Equatable {
   public init(from decoder: any Decoder) throws {
     try requireKnownKeys(decoder, CodingKeys.self)
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    version = try values.decode(Int.self, forKey: .version)
+    version = try values.whole(.version)
     guard version == Self.currentVersion else {
       throw DecodingError.dataCorruptedError(
         forKey: .version, in: values,

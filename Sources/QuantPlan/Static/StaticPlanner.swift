@@ -16,6 +16,8 @@ public struct StaticPlanner {
   var groupTypes: [ValueID: IntegerType] = [:]
   var groupRanges: [ValueID: ClosedRange<Float>] = [:]
   var moved: Set<ValueID> = []
+  /// Excluded nodes that run in integers all the same.
+  var enclosed: Set<NodeID> = []
   var plan: StaticPlan
 
   /// Decides for every value, operand and constant.
@@ -24,13 +26,20 @@ public struct StaticPlanner {
   public static func plan(
     _ model: ModelGraph, policy: StaticPolicy, ranges: @escaping (String, IntegerType) -> ClosedRange<Float>?
   ) throws(StaticPlanError) -> StaticPlan {
-    var planner = StaticPlanner(model, policy, ranges)
-    planner.formGroups()
-    planner.chooseGroupTypes()
-    planner.measureGroups()
-    try planner.planActivations()
-    try planner.planOperands()
-    return planner.plan
+    let start = StaticPlanner(model, policy, ranges)
+    var enclosed: Set<NodeID> = []
+    while true {
+      var planner = start
+      planner.enclosed = enclosed
+      planner.formGroups()
+      planner.chooseGroupTypes()
+      planner.measureGroups()
+      try planner.planActivations()
+      try planner.planOperands()
+      let more = planner.newlyEnclosed
+      if more.isEmpty { return planner.plan }
+      enclosed.formUnion(more)
+    }
   }
 
   /// The names of the values whose ranges a plan of this model needs.
@@ -45,7 +54,7 @@ public struct StaticPlanner {
   }
 
   /// Whether a pattern means a node, by its name, its operator or a constant that it takes.
-  private static func matches(_ pattern: String, _ node: NodeID, in model: ModelGraph) -> Bool {
+  static func matches(_ pattern: String, _ node: NodeID, in model: ModelGraph) -> Bool {
     let weights = model[node].inputs.compactMap { $0 }.filter { model.constantContent(of: $0) != nil }
     return Pattern(pattern).matches(
       weights: weights.map { model[$0].name }, nodes: [model.label(of: node)],
@@ -93,9 +102,8 @@ public struct StaticPlanner {
     if kinds[node] == .foreign {
       return "\(policy.target.title) has no integer form of \(model[node].opType)"
     }
-    if let pattern = policy.exclude.first(where: { Self.matches($0, node, in: model) }) {
-      return "excluded by '\(pattern)'"
-    }
+    if policy.floatNodes.contains(model.label(of: node)) { return "in floating point by the plan" }
+    if !enclosed.contains(node), let pattern = excludingPattern(node) { return "excluded by '\(pattern)'" }
     return nil
   }
 
@@ -254,6 +262,10 @@ public struct StaticPlanner {
     guard let producer = model[value].producer else {
       return moved.isEmpty || groups.representative(value) == value && !moved.contains(value)
         ? "an input of the model" : "an input of the model, in the type of what it is joined with"
+    }
+    if enclosed.contains(producer), let pattern = excludingPattern(producer) {
+      return
+        "'\(pattern)' cannot keep \(model[producer].opType) in floating point between quantized neighbours"
     }
     switch kinds[producer] {
     case .movement: return "its elements are only moved, so the scale is that of the source"

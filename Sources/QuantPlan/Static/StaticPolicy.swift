@@ -25,6 +25,8 @@ public struct StaticPolicy: Sendable, Equatable {
   public var correctsBias = true
   /// Nodes, weights or operators that stay in floating point.
   public var exclude: [String] = []
+  /// Names of nodes that a given plan leaves in floating point.
+  public var floatNodes: Set<String> = []
 
   public init(scheme: Scheme, target: Target) {
     self.scheme = scheme

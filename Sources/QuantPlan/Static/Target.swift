@@ -87,6 +87,35 @@ extension Target {
     }
   }
 
+  /// What is wrong with the values of a target that someone wrote, or nil.
+  public var objection: String? {
+    for (key, text) in [("name", name), ("title", title), ("architecture", architecture)] where text.isEmpty {
+      return "'\(key)' is empty"
+    }
+    if socModel < 1 { return "'soc_model' is \(socModel), expected QNN's number of the chip" }
+    if !(21...23).contains(opset) {
+      return "'opset' is \(opset), expected 21 to 23: 16-bit QuantizeLinear came with 21"
+    }
+    if operators.isEmpty { return "'operators' is empty, so nothing could be quantized" }
+    if let size = blockSizes.first(where: { $0 < 2 || $0 & ($0 - 1) != 0 }) {
+      return "'block_sizes' has \(size), expected powers of two from 2"
+    }
+    let pairs = [("products", products), ("narrowed_products", narrowedProducts)]
+    for (key, list) in pairs where list.contains(where: { $0.count != 2 }) {
+      return "'\(key)' has an entry that is no pair of types"
+    }
+    for (key, types) in weights.flatMap({ [("weights", Array($0.value.keys))] }) + [
+      ("gammas", Array(gammas.keys))
+    ] {
+      if let type = types.sorted().first(where: { OperandType(rawValue: $0) == nil }) {
+        return "'\(key)' has '\(type)' in the place of an activation's type, such as u16"
+      }
+    }
+    if widestRange <= 0 { return "'widest_range' is \(widestRange), expected a number above 0" }
+    if maskFill >= 0 { return "'mask_fill' is \(maskFill), expected a number below 0" }
+    return nil
+  }
+
   /// The types of weight that an operator takes with an activation; nil when the activation itself is not taken.
   public func weightTypes(of operatorName: String, activation: ElementType) -> [ElementType]? {
     OperandType(activation).flatMap { weights[operatorName]?[$0.rawValue] }?.map(\.elementType)

@@ -54,6 +54,19 @@ extension GraphRewriter {
     }
   }
 
+  /// That a conversion's operand is the tensor that its entry names.
+  func requireOperands(_ plan: StaticPlan, _ names: StaticNames) throws(QuantizeError) {
+    for entry in plan.conversions {
+      guard let node = names.nodes[entry.node] else { continue }
+      let operand = model[node].inputs[entry.input].map { model[$0].name } ?? ""
+      if operand == entry.tensor { continue }
+      throw impossible(
+        entry.tensor,
+        "the plan converts it for operand \(entry.input) of '\(entry.node)', which is '\(operand)'; name that"
+      )
+    }
+  }
+
   /// Shape, type, axis and blocks of one constant at one operand.
   func requireForm(_ entry: StaticWeightEntry, _ node: NodeID, _ value: ValueID) throws(QuantizeError) {
     guard let content = model.constantContent(of: value) else {
@@ -65,6 +78,12 @@ extension GraphRewriter {
         .otherWeight(
           entry.weight, planned: "float \(entry.shape)", found: "\(content.elementType.name) \(dimensions)"),
         path: model.path)
+    }
+    if let size = entry.blockSize, entry.granularity != .block {
+      throw impossible(
+        entry.weight,
+        "the plan gives it blocks of \(size) and the granularity '\(entry.granularity.rawValue)'; blocks go with 'block'"
+      )
     }
     let types = Self.types(entry.role)
     guard types.contains(entry.type) else {

@@ -26,6 +26,7 @@ extension GraphRewriter {
     rewriter.model.raiseIRVersion(to: staticIRVersion)
     var names = try StaticNames(rewriter.model, plan)
     try rewriter.requireSound(plan)
+    try rewriter.requireOperands(plan, names)
     try rewriter.quantizeWeights(plan, &names)
     rewriter.convertOperands(plan, names)
     rewriter.quantizeActivations(plan, names)
