@@ -38,7 +38,8 @@ public enum EvaluatePipeline {
 
   /// Files that an evaluation may read: models, recordings and texts; earlier reports among these are not read.
   public static func inputs(_ request: EvaluateRequest) throws(PipelineError) -> [String] {
-    let words = request.models.flatMap { request.choice($0).models }
+    var words: [String] = []
+    for word in request.models { words += try request.choice(word).models }
     let files = RunFiles.models(words, manifestPath: request.speech.manifestPath)
     let data = request.data
     guard kind(ofPath: data) == .folder else { return files + [data] }
@@ -77,7 +78,7 @@ struct ModelEvaluation {
   }
 
   mutating func report(_ state: inout EvaluateState?) throws(PipelineError) -> SpeechModelReport {
-    var loader = try SpeechLoader(request.choice(word))
+    var loader = try SpeechLoader(try request.choice(word))
     let speech = try loader.load()
     observer.loaded(word, speech)
     let comparison = try TextComparison(request.normalizer, speech)

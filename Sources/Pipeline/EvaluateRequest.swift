@@ -37,13 +37,22 @@ public struct EvaluateRequest: Sendable {
   public init() {}
 
   /// A model of the command line: `whisper_demo@qnn,cpu`.
-  func choice(_ word: String) -> SpeechChoice {
+  ///
+  /// - Throws: when what stands behind the @ of a model that is there is no provider.
+  func choice(_ word: String) throws(PipelineError) -> SpeechChoice {
     var choice = speech
     var name = word
-    if !ModelReference.isPath(word), let at = word.lastIndex(of: "@"),
-      let order = try? ProviderOrder(parsing: String(word[word.index(after: at)...]))
-    {
-      choice.backends.providers = order.description
+    if !ModelReference.isPath(word), let at = word.lastIndex(of: "@") {
+      do {
+        let order = try ProviderOrder(parsing: String(word[word.index(after: at)...]))
+        choice.backends.providers = order.description
+      } catch {
+        guard ModelReference.isPath(String(word[..<at])) else {
+          choice.models = SpeechChoice.parts(name)
+          return choice
+        }
+        throw PipelineError("\(word): \(error.message)", .usage)
+      }
       (choice.encoderProviders, choice.decoderProviders) = (nil, nil)
       name = String(word[..<at])
     }

@@ -260,6 +260,10 @@ struct EvaluateTests {
     let empty = try WhisperQBinary.run(
       ["evaluate", folder.path, "--model", DemoSpeech.model] + Self.embedded)
     #expect(empty.exitCode == 2 && empty.stderr.contains("no transcript"))
+    let provider = try WhisperQBinary.run([
+      "evaluate", DemoSpeech.folder, "--model", "\(DemoSpeech.model)@banana",
+    ])
+    expectFailure(provider, exitCode: 64, "@banana", "embedded")
   }
 
   @Test("The digits model understands real voices as well as its description says, in float and in INT8")
