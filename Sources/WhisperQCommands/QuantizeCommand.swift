@@ -66,7 +66,7 @@ public struct QuantizeCommand: ParsableCommand {
           quantize_seconds, peak_memory_bytes, float_nodes (node, operator,
           reason), places (with --explain), notes, manifest (as above); for a
           folder {"models": [encoder, decoder], "carried_files": [...],
-          "manifest": [...]}
+          "manifest": [...]}; a failure is a failed model as above
         With --dry-run it is the plan that --plan takes, or for a folder
         {"models": [{"input": ..., "plan": ...}]}.
 

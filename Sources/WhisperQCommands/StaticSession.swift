@@ -33,7 +33,9 @@ struct StaticSession {
       return
     }
     try recording.check(source)
-    let report = try StaticPipeline.run(request, observer: observer)
+    let report = try reporting(source.path) { () throws(PipelineError) in
+      try StaticPipeline.run(request, observer: observer)
+    }
     progress.finish()
     for finding in report.findings { notes.warning(Printable.name(finding)) }
     var entries: [ManifestPipeline.Outcome] = []
@@ -46,6 +48,20 @@ struct StaticSession {
       try show(text(report) + RecordingOptions.text(entries))
     }
     if let failure { throw failure }
+  }
+
+  /// Does the work; with --json a failure is a document, too.
+  private func reporting<Report>(
+    _ input: String, _ work: () throws(PipelineError) -> Report
+  ) throws -> Report {
+    do { return try work() } catch {
+      if running.json {
+        let rendering = QuantizeRendering(
+          isJSON: true, showsAll: false, width: TerminalStream.standardOutput.width)
+        try show(rendering.result([.failed(input, error.message)]))
+      }
+      throw error
+    }
   }
 
   /// Encoder and decoder of one Whisper.
@@ -75,7 +91,9 @@ struct StaticSession {
       return
     }
     try recording.checkFolder(source)
-    let report = try SpeechPairPipeline.quantize(pair, settings, observer: progress.observer)
+    let report = try reporting(input) { () throws(PipelineError) in
+      try SpeechPairPipeline.quantize(pair, settings, observer: progress.observer)
+    }
     progress.finish()
     let parts = [report.encoder, report.decoder]
     for finding in report.notes + parts.flatMap(\.findings) { notes.warning(Printable.name(finding)) }

@@ -47,6 +47,27 @@ struct QuantizeStaticBadTests {
     try refuse(["--calibration", data.path], exitCode: 2, ["no recording"])
   }
 
+  @Test("With --json a failure is a document with a failed model, and the exit code says why")
+  func document() throws {
+    struct Document: Decodable {
+      struct Model: Decodable {
+        let input: String
+        let status: String
+        let reason: String
+      }
+      let models: [Model]
+    }
+    for input in [Self.small, DemoSpeech.model] {
+      let result = try Static.run(
+        input, data.path("out"), ["--scheme", "w8a16", "--json", "--calibration", data.path("nowhere")])
+      #expect(result.exitCode == 4 && result.stderr.contains("nowhere"), "\(result.stderr)")
+      let models = try JSONDecoder().decode(Document.self, from: Data(result.stdoutBytes)).models
+      #expect(models.map(\.input) == [input] && models[0].status == "failed")
+      #expect(models[0].reason.contains("nowhere"))
+    }
+    #expect(try data.names() == [])
+  }
+
   @Test("A text in the place of a recording, and one that is cut off")
   func badRecordings() throws {
     let text = try data.write("this is no recording, only words".utf8, to: "words.wav")
