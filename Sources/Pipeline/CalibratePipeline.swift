@@ -12,6 +12,8 @@ public struct CalibrationRequest: Sendable {
   public var data: CalibrationData
   /// Of the model that the ranges will belong to.
   public var modelDigest: String
+  /// Of the sizes of channels that the model was equalized by; nil when it was not.
+  public var basis: String?
   /// Ranges are read from here when the file is there, and written after every run.
   public var rangesPath: String?
   /// Nil is one per processor.
@@ -128,7 +130,8 @@ public enum CalibratePipeline {
   private static func known(
     _ request: CalibrationRequest, _ wishes: ObservationWishes
   ) throws(PipelineError) -> (RangeTable, [String]) {
-    let empty = RangeTable(modelDigest: request.modelDigest)
+    var empty = RangeTable(modelDigest: request.modelDigest)
+    empty.basis = request.basis
     guard let path = request.rangesPath else { return (empty, []) }
     let hasNoData = request.data.items.isEmpty
     if kind(ofPath: path) == .missing {
@@ -143,6 +146,16 @@ public enum CalibratePipeline {
     let table = try CalibrationRangesFile.read(path)
     do throws(CalibrationError) { try table.check(modelDigest: request.modelDigest, place: path) } catch {
       throw PipelineError(error)
+    }
+    guard table.clips.isEmpty || table.basis == request.basis else {
+      guard hasNoData else {
+        return (
+          empty, ["the sizes of channels have changed since \(path) was measured, so all data is run again"]
+        )
+      }
+      throw PipelineError(
+        "\(path): the sizes of channels (\(path).channels) have changed since these ranges were measured; give "
+          + "--calibration", .badInput)
     }
     if hasNoData {
       guard !table.clips.isEmpty, table.covers(wishes) else {

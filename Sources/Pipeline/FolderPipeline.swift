@@ -1,4 +1,5 @@
 import ByteIO
+import ModelStore
 import ONNXFile
 import QuantPlan
 
@@ -80,6 +81,42 @@ public enum FolderPipeline {
       try output.commit()
     } catch {
       throw PipelineError(error)
+    }
+  }
+
+  /// Says before the work when a file that would come along is another one in the folder of the results already, so that
+  /// nobody's file is lost. The data of models that are written anew do not count.
+  public static func refuseOthers(
+    _ relatives: [String], from source: String, to target: String
+  ) throws(PipelineError) {
+    for relative in relatives where !relative.hasSuffix(ModelOutput.dataFileName(forModel: ".onnx")) {
+      let path = joined(target, relative)
+      if kind(ofPath: path) == .missing { continue }
+      do throws(ByteIOError) {
+        let (own, other) = (try MappedFile(path: joined(source, relative)), try MappedFile(path: path))
+        if own.byteCount == other.byteCount, FileDigest.sha256(of: own) == FileDigest.sha256(of: other) {
+          continue
+        }
+      } catch {
+        throw PipelineError(error)
+      }
+      throw PipelineError(
+        "\(path): this file is there, and it is another one than \(joined(source, relative)), which would come along; "
+          + "take another folder for the result, or remove the file", .inputOutput)
+    }
+  }
+
+  /// Refuses results inside of the folder of a model of two parts, where loaders would take them for one model.
+  static func refuseInside(_ source: String, _ target: String) throws(PipelineError) {
+    guard let home = identity(ofPath: source) else { return }
+    var place = target.hasPrefix("/") || target.hasPrefix("..") ? target : "./" + target
+    while !place.isEmpty, place != "/" {
+      if identity(ofPath: place) == home {
+        throw PipelineError(
+          "\(target): this folder is inside of the model's, \(source), where both would be taken for one model; name "
+            + "one outside of it", .usage)
+      }
+      place = folder(of: place)
     }
   }
 

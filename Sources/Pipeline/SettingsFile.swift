@@ -94,6 +94,11 @@ public enum SettingsFile {
       do { document = try JSONDocument(bytes, source: path) } catch {
         throw PipelineError(ending(error.message, remedy), .badInput)
       }
+      if what.hasPrefix("plan"), document.root.members.contains(where: { $0.key == "models" }) {
+        throw PipelineError(
+          "\(path): these are the plans of a folder's models; write the 'plan' of one of them into a file of its own",
+          .badInput)
+      }
       if let number = endless(document.root) {
         let place = document.position(ofByte: number.range.lowerBound)
         throw PipelineError(ending("\(path): \(place): this number is too large", remedy), .badInput)

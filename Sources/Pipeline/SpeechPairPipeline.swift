@@ -44,6 +44,7 @@ public enum SpeechPairPipeline {
   ) throws(PipelineError) -> SpeechPairReport<PrepareReport> {
     let pair = try Pair(request)
     for model in [pair.encoder, pair.decoder] { try PreparePipeline.requireFloat(model.graph, model.path) }
+    try pair.refuseOthers()
     let outputs = [pair.encoderOutput, pair.decoderOutput]
     try RunFiles.check(
       outputs.flatMap { RunFiles.model("--output", $0) }, reading: RunFiles.models(request.speech.models))
@@ -63,6 +64,7 @@ public enum SpeechPairPipeline {
   ) throws(PipelineError) -> SpeechPairReport<StaticReport> {
     let pair = try Pair(request)
     for model in [pair.encoder, pair.decoder] { try PreparePipeline.requireFloat(model.graph, model.path) }
+    try pair.refuseOthers()
     let parts = try parts(pair, request, settings)
     try RunFiles.check(
       parts.encoder.outputs + parts.decoder.outputs,
@@ -176,7 +178,10 @@ private struct Pair {
     source = folders.count == 1 && choice.models.count == 1 ? folders[0] : nil
     encoderOutput = Self.place(encoder.path, source, target, keeping: true)
     decoderOutput = Self.place(first.path, source, target, keeping: false)
-    if let source { try FolderPipeline.refuseSameFolder(source, target) }
+    if let source {
+      try FolderPipeline.refuseSameFolder(source, target)
+      try FolderPipeline.refuseInside(source, target)
+    }
   }
 
   /// What is to be said about the files; without a tokenizer they are a model all the same.
@@ -219,20 +224,28 @@ private struct Pair {
   /// A result's place below the folder of the results.
   func relative(_ output: String) -> String { String(output.dropFirst(target.count).drop { $0 == "/" }) }
 
-  /// Copies what is no model: tokenizer and settings.
-  func carry() throws(PipelineError) -> [String] {
-    if let source {
-      let sidecars = try FolderPipeline.contents(of: source, except: target).sidecars
-      for name in sidecars { try FolderPipeline.carry(name, from: source, to: target) }
-      return sidecars
-    }
-    guard case .success(let text) = files.text, kind(ofPath: text.path) == .folder else { return [] }
+  /// What is no model, tokenizer and settings, and the folder that it is in.
+  private func sidecars() throws(PipelineError) -> (names: [String], folder: String) {
+    if let source { return (try FolderPipeline.contents(of: source, except: target).sidecars, source) }
+    guard case .success(let text) = files.text, kind(ofPath: text.path) == .folder else { return ([], "") }
     let all: [String]
     do { all = try names(inFolder: text.path) } catch { throw PipelineError(error) }
     let wanted = all.filter { name in
       [".json", ".txt", ".tiktoken"].contains { name.hasSuffix($0) } && name != "manifest.json"
     }
-    for name in wanted { try FolderPipeline.carry(name, from: text.path, to: target) }
-    return wanted
+    return (wanted, text.path)
+  }
+
+  /// Says before the work when what comes along would replace another file.
+  func refuseOthers() throws(PipelineError) {
+    let (names, folder) = try sidecars()
+    try FolderPipeline.refuseOthers(names, from: folder, to: target)
+  }
+
+  /// Copies what is no model.
+  func carry() throws(PipelineError) -> [String] {
+    let (names, folder) = try sidecars()
+    for name in names { try FolderPipeline.carry(name, from: folder, to: target) }
+    return names
   }
 }

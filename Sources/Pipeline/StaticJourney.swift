@@ -57,6 +57,8 @@ struct StaticJourney {
   /// What was changed before quantizing, and how long finding it out took.
   private struct Equalization {
     var attentionCount = 0
+    /// Of the sizes of channels that it went by.
+    var basis: String?
     var seconds = 0.0
   }
 
@@ -112,7 +114,12 @@ struct StaticJourney {
     // Sizes of channels need no more, for ranges are found anew behind them; those of w8a8 are final.
     if policy.scheme != .w8a8 { first.data = first.data.spread(Self.equalizingRunCount) }
     first.rangesPath = request.rangesPath.map { $0 + ".channels" }
+    // Another scheme looks at other tensors and runs, which must not get into the same file.
+    first.modelDigest = FileDigest.sha256(of: "\(digest) \(policy.scheme == .w8a8 ? "outputs" : "inputs")")
     let table = try CalibratePipeline.ranges(graph, first, observer: observer).table
+    if first.rangesPath != nil {
+      equalization.basis = FileDigest.sha256(of: try CalibrationRangesFile.text(table))
+    }
     func channels(_ name: String) -> (minima: [Float], maxima: [Float])? {
       table.statistics[name]?.channels.map { ($0.minima, $0.maxima) }
     }
@@ -184,7 +191,9 @@ struct StaticJourney {
     let start = clock.now
     let names = StaticPlanner.observedValues(graph, policy: policy)
     let wishes = ObservationWishes(Dictionary(uniqueKeysWithValues: names.map { ($0, Observation.range) }))
-    let outcome = try CalibratePipeline.ranges(graph, try calibration(wishes), observer: observer)
+    var wanted = try calibration(wishes)
+    wanted.basis = equalization.basis
+    let outcome = try CalibratePipeline.ranges(graph, wanted, observer: observer)
     let seconds = (clock.now - start) / .seconds(1)
     let (method, percentile, clips) = (request.method, request.percentile, self.clips)
     do throws(StaticPlanError) {

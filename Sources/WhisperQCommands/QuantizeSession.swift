@@ -96,6 +96,7 @@ struct QuantizeSession {
       return
     }
     try FolderPipeline.refuseSameFolder(input, output)
+    try FolderPipeline.refuseOthers(contents.sidecars, from: input, to: output)
     try recording.checkFolder(source)
     var entries: [ManifestPipeline.Outcome] = []
     var results: [QuantizeResult] = []

@@ -96,8 +96,9 @@ struct HistogramTests {
     }
     #expect(
       error?.message
-        == "ranges.json: these ranges belong to another model (digest 0123456789abcdef…, and this model's is "
-        + "fedcba9876543210…); calibrate again into another file, or remove this one")
+        == "ranges.json: these ranges belong to another model, or to other settings of scheme, --kv, --equalize or "
+        + "--smooth (digest 0123456789abcdef…, and this model's is fedcba9876543210…); calibrate again into another "
+        + "file, or remove this one and the one beside it")
   }
 
   @Test("A table covers wishes only when it has all that they ask for")

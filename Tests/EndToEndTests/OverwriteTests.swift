@@ -92,6 +92,34 @@ struct OverwriteTests {
     }
   }
 
+  @Test("A folder of results keeps the files that someone put there, and does not lie in the model's")
+  func others() throws {
+    let folder = try Self.files()
+    try folder.write("mine".utf8, to: "out/README.md")
+    try folder.write("model".utf8, to: "demo/README.md")
+    let before = try Self.contents(folder)
+    for arguments in [
+      ["prepare", "demo", "-o", "out"], Self.pair + ["-o", "out"], ["quantize", "demo", "-o", "out"],
+    ] {
+      let result = try WhisperQBinary.run(arguments, workingFolder: folder.path)
+      expectFailure(result, exitCode: 4, "out/README.md: this file is there, and it is another one")
+      #expect(try Self.contents(folder) == before, "\(arguments)")
+    }
+    for (place, output) in [("", "demo/npu"), ("demo", "npu"), ("demo", "./a/b")] {
+      let input = place.isEmpty ? "demo" : "."
+      let result = try WhisperQBinary.run(
+        ["prepare", input, "-o", output], workingFolder: folder.path(place))
+      expectFailure(result, exitCode: 64, "is inside of the model's")
+      #expect(try Self.contents(folder) == before)
+    }
+    // The same files may come along again.
+    for _ in 0..<2 {
+      let result = try WhisperQBinary.run(
+        ["prepare", ".", "-o", "../pair"], workingFolder: folder.path("demo"))
+      #expect(result.exitCode == 0, "\(result.stderr)")
+    }
+  }
+
   @Test("The entry of the source is not the result's")
   func manifestKey() throws {
     let folder = try Self.files()

@@ -160,6 +160,30 @@ struct QuantizeStaticSettingsTests {
     }
   }
 
+  @Test("A refused run leaves the ranges as they are, and other sizes of channels are no silent other model")
+  func keptRanges() throws {
+    let ranges = ["--ranges", folder.path("r.json")]
+    let clips = Static.clips.map { ["--calibration", $0] }
+    let common = ["--scheme", "w8a16", "--rounding", "nearest", "--quiet"]
+    try Static.done(Self.small, folder.path("one.onnx"), common + clips[0] + ranges)
+    let kept = try ["r.json", "r.json.channels"].map { try folder.read($0) }
+    let other = ["--scheme", "w8a8", "--rounding", "nearest", "--quiet"] + clips[0] + ranges
+    try refuse(other, exitCode: 2, "another model, or to other settings of scheme")
+    #expect(try ["r.json", "r.json.channels"].map { try folder.read($0) } == kept)
+    try Static.done(Self.small, folder.path("again.onnx"), common + clips[0] + ranges)
+    #expect(try folder.read("again.onnx") == folder.read("one.onnx"))
+    // A second recording changes how the model is equalized, so the first one's ranges are those of another.
+    let added = try Static.done(Self.small, folder.path("both.onnx"), common + clips[0] + clips[1] + ranges)
+    #expect(added.notes.contains { $0.contains("the sizes of channels have changed") }, "\(added.notes)")
+    try Static.done(Self.small, folder.path("fresh.onnx"), common + clips[0] + clips[1])
+    #expect(try folder.read("both.onnx") == folder.read("fresh.onnx"))
+    let reused = try Static.done(Self.small, folder.path("reused.onnx"), common + ranges)
+    #expect(reused.notes.isEmpty, "\(reused.notes)")
+    #expect(try folder.read("reused.onnx") == folder.read("fresh.onnx"))
+    try folder.write(kept[1], to: "r.json.channels")
+    try refuse(common + ranges, exitCode: 2, "r.json.channels) have changed", "give --calibration")
+  }
+
   @Test("An exclusion that changes nothing says so, one of everything is refused")
   func exclusions() throws {
     try refuse(Self.plain + ["--exclude", "*"], exitCode: 3, "would quantize nothing", "change the patterns")

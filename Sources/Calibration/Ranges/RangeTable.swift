@@ -16,6 +16,9 @@ public struct RangeTable: Sendable, Equatable, Codable {
   public var version = Self.currentVersion
   /// Of the model that was run; whoever calibrates says how it is made.
   public var modelDigest: String
+  /// Of the sizes of channels that the model was equalized by; nil when it was not. They come from recordings, too, so
+  /// the same model may have been another one.
+  public var basis: String?
   /// What was run, in order.
   public var clips: [Clip]
   public var statistics: [String: TensorStatistics]
@@ -28,7 +31,7 @@ public struct RangeTable: Sendable, Equatable, Codable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case version, clips, statistics
+    case version, basis, clips, statistics
     case modelDigest = "model_digest"
   }
 
@@ -41,6 +44,7 @@ public struct RangeTable: Sendable, Equatable, Codable {
         debugDescription: "the version \(version) of ranges is unknown, expected \(Self.currentVersion)")
     }
     modelDigest = try values.decode(String.self, forKey: .modelDigest)
+    basis = try values.decodeIfPresent(String.self, forKey: .basis)
     clips = try values.decode([Clip].self, forKey: .clips)
     statistics = try values.decode([String: TensorStatistics].self, forKey: .statistics)
   }
@@ -66,8 +70,9 @@ public struct RangeTable: Sendable, Equatable, Codable {
     guard modelDigest != wanted else { return }
     throw CalibrationError(
       .otherModel,
-      "\(place): these ranges belong to another model (digest \(Self.short(modelDigest)), and this model's is "
-        + "\(Self.short(wanted))); calibrate again into another file, or remove this one")
+      "\(place): these ranges belong to another model, or to other settings of scheme, --kv, --equalize or --smooth "
+        + "(digest \(Self.short(modelDigest)), and this model's is \(Self.short(wanted))); calibrate again into another "
+        + "file, or remove this one and the one beside it")
   }
 
   private static func short(_ digest: String) -> String {
