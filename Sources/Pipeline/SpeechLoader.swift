@@ -21,6 +21,7 @@ struct SpeechLoader {
     let isNamed: Bool
 
     var part: WhisperPart { model.description.part }
+    var variant: SpeechVariant { SpeechVariant(model.path, model.graph) }
     var file: SpeechFile {
       SpeechFile(
         name: model.path, description: model.description,
@@ -227,28 +228,31 @@ struct SpeechLoader {
   private mutating func variant(
     among all: [Candidate], _ part: WhisperPart
   ) throws(PipelineError) -> Candidate {
-    let ranked = all.sorted { left, right in
-      let (first, second) = (ModelFileName(left.model.path), ModelFileName(right.model.path))
-      return (first.rank, left.model.path.utf8.count, left.model.path)
-        < (second.rank, right.model.path.utf8.count, right.model.path)
+    if all.count == 1, choice.variant == nil { return all[0] }
+    let ranked = all.map { (path: $0.model.path, variant: $0.variant, candidate: $0) }.sorted {
+      ($0.variant.rank, $0.path.utf8.count, $0.path) < ($1.variant.rank, $1.path.utf8.count, $1.path)
     }
+    let first = ranked[0]
     guard let wanted = choice.variant else {
       if ranked.count > 1 {
-        let others = ranked.dropFirst().map { fileName(of: $0.model.path) }.joined(separator: ", ")
+        // A name that occurs twice says nothing without its folder.
+        let names = ranked.map { fileName(of: $0.path) }
+        let others = zip(names, ranked).dropFirst().map { name, other in
+          names.count { $0 == name } > 1 ? other.path : name
+        }
         notes.append(
-          "\(ranked[0].model.path) is taken, not \(others)"
+          "\(first.path) is taken, not \(others.joined(separator: ", "))"
             + (choice.prefersFloat ? "" : "; --variant chooses"))
       }
-      return ranked[0]
+      return first.candidate
     }
-    if let found = ranked.first(where: { ModelFileName($0.model.path).matches(wanted) }) { return found }
+    if let found = ranked.first(where: { $0.variant.matches(wanted) }) { return found.candidate }
     // What exists once has no variants.
-    if ranked.count == 1, ModelFileName(ranked[0].model.path).variant == nil {
-      notes.append(
-        "\(ranked[0].model.path) is the only \(part.title), so --variant \(wanted) is not about it")
-      return ranked[0]
+    if ranked.count == 1, first.variant.name == nil {
+      notes.append("\(first.path) is the only \(part.title), so --variant \(wanted) is not about it")
+      return first.candidate
     }
-    let known = ranked.map { ModelFileName($0.model.path).variant ?? "fp32" }.joined(separator: ", ")
+    let known = ranked.map(\.variant.title).joined(separator: ", ")
     throw PipelineError("there is no \(part.title) of variant '\(wanted)'; there are \(known)", .usage)
   }
 

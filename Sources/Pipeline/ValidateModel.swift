@@ -198,7 +198,10 @@ struct ModelValidation {
     let backends = request.backends
     let runCount = request.runCount
     let path = model.path
-    if order.providers.first == .qnn, backends.emulatesNPU { context.observer.emulating(path) }
+    // What is compiled already opens at once.
+    if order.providers.first == .qnn, backends.emulatesNPU, !ContextModel(model.graph).isCompiled {
+      context.observer.emulating(path)
+    }
     let clock = ContinuousClock()
     let (opened, used, results, first) = try context.gate.working { () throws(PipelineError) in
       let opened = try backends.open(

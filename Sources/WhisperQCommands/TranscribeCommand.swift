@@ -38,8 +38,9 @@ public struct TranscribeCommand: ParsableCommand {
         a file:
           path, error (null when it was written down), format, rate, channels,
           language, text, tokens, audio_seconds, seconds, real_time_factor,
-          windows, retries, segments: start, end, text, tokens, temperature,
-            average_log_probability, compression_ratio,
+          windows, retries, truncated (whether a text was cut for want of room:
+          --max-tokens, or the decoder's caches), segments: start, end, text,
+            tokens, temperature, average_log_probability, compression_ratio,
             no_speech_probability (null where the model has no token for it)
 
       EXIT CODE

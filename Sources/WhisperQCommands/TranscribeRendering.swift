@@ -77,6 +77,7 @@ enum TranscribeRendering {
       "tokens": .array(spoken.tokens.map(JSONValue.integer)), "audio_seconds": .double(spoken.seconds),
       "seconds": .double(file.seconds), "real_time_factor": .double(file.realTimeFactor),
       "windows": .integer(spoken.windowCount), "retries": .integer(spoken.retryCount),
+      "truncated": .bool(!spoken.truncations.isEmpty),
       "segments": .array(
         spoken.segments.map { segment in
           [
@@ -89,6 +90,26 @@ enum TranscribeRendering {
           ]
         }),
     ]
+  }
+
+  // MARK: Texts that are cut
+
+  /// What to say of windows whose text is cut, and what helps; nil when none is.
+  static func truncation(_ transcription: Transcription) -> String? {
+    let all = transcription.truncations
+    guard let first = all.first else { return nil }
+    let others = all.count - 1
+    let place =
+      "the text from \(time(first.start, ".")) on"
+      + (others > 0 ? " and of \(others) more window\(others == 1 ? "" : "s")" : "")
+    switch first.limit {
+    case .option(let count):
+      return "\(place) is cut after \(count) token\(count == 1 ? "" : "s"); give more with --max-tokens"
+    case .caches(let count):
+      return
+        "\(place) is cut, for the decoder's caches hold \(count) tokens, prompt and text; make the decoder "
+        + "again with more --max-tokens (prepare, quantize)"
+    }
   }
 
   static func failure(_ path: String, _ error: PipelineError) -> JSONValue {

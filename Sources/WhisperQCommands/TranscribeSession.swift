@@ -104,6 +104,9 @@ final class TranscribeSession {
       )
     }
     let spoken = file.transcription
+    if let cut = TranscribeRendering.truncation(spoken) {
+      notes.warning("\(Printable.name(file.path)): \(cut)")
+    }
     let retries = spoken.retryCount
     notes.note(
       "\(Printable.name(file.path)): \(Format.fixed(spoken.seconds, digitCount: 1)) s"

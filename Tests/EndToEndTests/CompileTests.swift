@@ -81,6 +81,16 @@ extension EmulatedNPU {
       let sizes = try [found.output, binary].map { try Data(contentsOf: URL(filePath: $0)).count }
       #expect(found.bytesAfter == sizes[0] + sizes[1] && sizes[0] < 10_000 && sizes[1] > 100_000)
 
+      // It opens at once, so nobody is told to wait for a compiler.
+      let shown = try WhisperQBinary.run(
+        ["validate", found.output, "--ep", "qnn", "--no-reference"] + FetchedRuntime.options(needsQNN: true),
+        timeLimit: .seconds(300))
+      #expect(shown.exitCode == 0 && !shown.stderr.contains("compiling for"), "\(shown.stderr)")
+      let source = try WhisperQBinary.run(
+        ["validate", model, "--ep", "qnn", "--no-reference"] + FetchedRuntime.options(needsQNN: true),
+        timeLimit: .seconds(300))
+      #expect(source.exitCode == 0 && source.stderr.contains("compiling for"), "\(source.stderr)")
+
       // The same again finds its own files in the way and replaces them.
       let again = try Self.compile([model, "--optimization", "1", "--no-verify"])
       #expect(again.exitCode == 0 && again.stdout.contains("all on the NPU"), "\(again.stderr)")

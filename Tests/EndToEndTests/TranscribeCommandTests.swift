@@ -155,4 +155,89 @@ struct TranscribeCommandTests {
     #expect(document.exitCode == 2 && document.files.count == 2)
     #expect(document.files[0].error?.contains("junk.wav") == true && document.files[1].error == nil)
   }
+
+  @Test("A text that is cut for want of room is told once, with where and with the remedy")
+  func truncated() throws {
+    let fixture = try SpeechFixture()
+    let clip = try #require(DemoSpeech.clips().first { $0.text.split(separator: " ").count >= 5 })
+    func run(_ audio: String, _ model: String, _ options: [String]) throws -> (Bool?, stderr: String) {
+      let result = try WhisperQBinary.run(
+        ["transcribe", audio, "--model", model, "--json", "--language", "en"] + options + Self.embedded)
+      #expect(result.exitCode == 0, "\(result.stderr)")
+      return (try TranscribedDocument(result).files[0].truncated, result.stderr)
+    }
+    let option = try run(clip.path, DemoSpeech.model, ["--max-tokens", "2"])
+    #expect(option.0 == true)
+    #expect(
+      option.stderr.contains(
+        "\(clip.path): the text from 00:00:00.000 on is cut after 2 tokens; give more with --max-tokens"),
+      "\(option.stderr)")
+    let prepared = try WhisperQBinary.run([
+      "prepare", DemoSpeech.model, "--output", fixture.folder.path("npu"), "--max-tokens", "8", "--quiet",
+    ])
+    #expect(prepared.exitCode == 0, "\(prepared.stderr)")
+    let caches = try run(clip.path, fixture.folder.path("npu"), [])
+    #expect(caches.0 == true)
+    #expect(
+      caches.stderr.contains("is cut, for the decoder's caches hold 8 tokens, prompt and text"),
+      "\(caches.stderr)")
+    #expect(caches.stderr.contains("with more --max-tokens"))
+
+    // One warning for all windows of a recording.
+    let model = try fixture.model(["optimum/encoder_model.onnx", "optimum/decoder_model_merged.onnx"])
+    let long = try run(try fixture.tone(seconds: 65), model, ["--max-tokens", "1"])
+    #expect(long.0 == true && long.stderr.contains("and of 2 more windows is cut"), "\(long.stderr)")
+    #expect(long.stderr.components(separatedBy: "warning: ").count == 2, "\(long.stderr)")
+
+    // A text that ends by itself is whole, and Whisper's own limit is none of the user's.
+    let whole = try run(clip.path, DemoSpeech.model, ["--max-tokens", "100"])
+    #expect(whole.0 == false && !whole.stderr.contains("is cut"), "\(whole.stderr)")
+    let settings = #"{"max_length": 12}"#
+    try fixture.folder.write(Array(settings.utf8), to: "model/generation_config.json")
+    let own = try run(try fixture.tone(), model, [])
+    #expect(own.0 == false && !own.stderr.contains("is cut"), "\(own.stderr)")
+  }
+
+  @Test("Of a folder the float model is taken, then what runs everywhere, then static and compiled ones")
+  func variants() throws {
+    let fixture = try SpeechFixture()
+    let tone = try fixture.tone()
+    let model = try fixture.model(["optimum/encoder_model.onnx", "optimum/decoder_model_merged.onnx"])
+    let float = try fixture.folder.read("model/encoder_model.onnx")
+    try FileManager.default.removeItem(atPath: model + "/encoder_model.onnx")
+    try fixture.folder.write(float, to: "model/float/encoder_long_name.onnx")
+    try fixture.folder.write(
+      Data(contentsOf: URL(filePath: StaticModel.path())), to: "model/npu/encoder.onnx")
+    var compiled = HandMadeModel()
+    compiled.input("input_features", [1, 80, 3000])
+    compiled.node(
+      "EPContext", ["input_features"], ["last_hidden_state"], domain: "com.microsoft",
+      integers: [("embed_mode", 1)])
+    compiled.output("last_hidden_state", [1, 1500, 32])
+    try fixture.folder.write(compiled.bytes, to: "model/encoder.onnx")
+    func run(_ variant: String?) throws -> SpawnResult {
+      try WhisperQBinary.run(
+        ["transcribe", tone, "--model", model, "--language", "en", "--max-tokens", "3"]
+          + (variant.map { ["--variant", $0] } ?? []) + Self.embedded)
+    }
+    let usual = try run(nil)
+    // Both others have the same name, so their folders are told.
+    #expect(
+      usual.stderr.contains(
+        "encoder_long_name.onnx is taken, not \(model)/npu/encoder.onnx, \(model)/encoder.onnx; --variant"),
+      "\(usual.stderr)")
+    #expect(usual.exitCode == 0)
+    let quantized = try run("w8a16")
+    #expect(quantized.exitCode == 0)
+    #expect(quantized.stderr.contains("npu/encoder.onnx on embedded"), "\(quantized.stderr)")
+    for word in ["ctx", "compiled"] {
+      let result = try run(word)
+      #expect(result.exitCode == 3 && result.stderr.contains("model was compiled"), "\(result.stderr)")
+    }
+    expectFailure(
+      try run("int8"), exitCode: 64, "no encoder of variant 'int8'", "there are fp32, w8a16, compiled")
+    try FileManager.default.removeItem(atPath: model + "/float")
+    let rest = try run(nil)
+    #expect(rest.stderr.contains("npu/encoder.onnx is taken, not \(model)/encoder.onnx"), "\(rest.stderr)")
+  }
 }

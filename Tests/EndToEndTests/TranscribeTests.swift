@@ -46,6 +46,7 @@ struct TranscribedDocument: Decodable {
     let text: String?
     let tokens: [Int]?
     let windows: Int?
+    let truncated: Bool?
     let segments: [Segment]?
   }
   struct Part: Decodable {

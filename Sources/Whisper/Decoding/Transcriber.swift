@@ -61,6 +61,12 @@ public final class Transcriber {
     min(model.tokenLimit ?? Self.usualLength, settings.maximumLength ?? Self.usualLength)
   }
 
+  /// The same as far as the model was trained for it, however short the decoder's caches are.
+  var ownLengthLimit: Int { min(Self.usualLength, settings.maximumLength ?? Self.usualLength) }
+
+  /// The longest text of a window in the program published with Whisper: half of all positions.
+  static let usualTextLength = usualLength / 2
+
   /// What the encoder takes of a recording that fits into one window.
   public func features(of samples: [Float]) -> TensorContent {
     logMel.features(of: samples.span, frameCount: model.frameCount)

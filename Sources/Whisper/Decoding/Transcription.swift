@@ -15,6 +15,21 @@ public struct Transcription: Sendable {
     public let noSpeechProbability: Double?
   }
 
+  /// A window whose text had not ended when there was no room for more, though Whisper itself would have had it.
+  public struct Truncation: Sendable, Equatable {
+    /// What left no room.
+    public enum Limit: Sendable, Equatable {
+      /// `DecodingOptions.tokenLimit`: tokens of text.
+      case option(Int)
+      /// The decoder's caches: tokens of prompt and text.
+      case caches(Int)
+    }
+
+    /// Where the window begins, in seconds from the beginning of the recording.
+    public let start: Double
+    public let limit: Limit
+  }
+
   public let language: String?
   public let segments: [Segment]
   /// The tokens of all segments, with timestamps and without prompts.
@@ -24,6 +39,8 @@ public struct Transcription: Sendable {
   /// Windows that were decoded, and how often one was decoded again at a higher temperature.
   public let windowCount: Int
   public let retryCount: Int
+  /// The windows whose text is cut, in their order.
+  public let truncations: [Truncation]
 
   /// The whole text.
   public var text: String {

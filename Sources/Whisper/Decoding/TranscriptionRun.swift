@@ -17,6 +17,7 @@ struct TranscriptionRun {
   private var context: [Int] = []
   private var windowCount = 0
   private var retryCount = 0
+  private var truncations: [Transcription.Truncation] = []
 
   private static let framesPerSecond = 100.0
 
@@ -72,7 +73,7 @@ struct TranscriptionRun {
     return Transcription(
       language: language?.code, segments: segments, tokens: tokens,
       seconds: Double(samples.count) / Double(AudioClip.sampleRate), windowCount: windowCount,
-      retryCount: retryCount)
+      retryCount: retryCount, truncations: truncations)
   }
 
   // MARK: One window
@@ -94,6 +95,14 @@ struct TranscriptionRun {
     if isSilence(best.result) { return frameCount }
     let earlier = segments.count
     let advance = cut(best, at: frame, frameCount)
+    // What the next window of a long recording hears again is not lost.
+    let isHeardAgain =
+      samples.count > transcriber.model.frameCount * LogMel.samplesPerFrame
+      && advance < frameCount
+    if let limit = best.truncation, !isHeardAgain {
+      truncations.append(
+        Transcription.Truncation(start: Double(frame) / Self.framesPerSecond, limit: limit))
+    }
     let new = segments[earlier...]
     if !best.isStreamed { for segment in new { onText(segment.text) } }
     let newTokens = new.flatMap(\.tokens)
@@ -110,6 +119,8 @@ struct TranscriptionRun {
     let temperature: Float
     let compressionRatio: Double
     let isStreamed: Bool
+    /// What kept the text from ending by itself.
+    let truncation: Transcription.Truncation.Limit?
   }
 
   private mutating func search(
@@ -138,11 +149,25 @@ struct TranscriptionRun {
       if streams { onText(text.finish()) }
       let ratio = Repetition.compressionRatio(of: self.text(result.tokens))
       found = Found(
-        result: result, temperature: temperature, compressionRatio: ratio, isStreamed: streams)
+        result: result, temperature: temperature, compressionRatio: ratio, isStreamed: streams,
+        truncation: truncation(of: result, promptCount: prompt.count))
       if passes(result, ratio) { break }
     }
     guard let found else { throw DecodingError(.request, "decoding needs a temperature at least, such as 0") }
     return found
+  }
+
+  /// What was too small for a text that did not end; nil for one that reached the limit of Whisper itself.
+  private func truncation(
+    of result: GreedySearch.Result, promptCount: Int
+  ) -> Transcription.Truncation.Limit? {
+    let count = result.tokens.count
+    guard !result.isFinished, count < Transcriber.usualTextLength,
+      promptCount + count < transcriber.ownLengthLimit
+    else { return nil }
+    if let limit = options.tokenLimit, count >= limit { return .option(limit) }
+    if let limit = transcriber.model.tokenLimit, promptCount + count >= limit { return .caches(limit) }
+    return nil
   }
 
   /// The tokens that say what is wanted, for a language by code; nil is the option's, else English.
