@@ -96,8 +96,8 @@ struct SpeechLoader {
     let manifest = file.exists ? try? file.read() : nil
     return choice.models.flatMap { word -> [String] in
       guard let manifest, !ModelReference.isPath(word), !manifest.contains(word) else { return [word] }
-      for ending in ["", "_quantized"] {
-        // `whisper_demo_quantized` means the quantized parts of `whisper_demo`.
+      for ending in ["", "_quantized", "_compiled", "_quantized_compiled"] {
+        // `whisper_demo_quantized` means the quantized parts of `whisper_demo`, and so on.
         guard word.hasSuffix(ending) else { continue }
         let stem = word.dropLast(ending.count)
         let keys = ["\(stem)_encoder\(ending)", "\(stem)_decoder\(ending)"]

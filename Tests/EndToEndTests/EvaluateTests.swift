@@ -239,6 +239,16 @@ struct EvaluateTests {
     ])
     #expect(found.exitCode == 0, "\(found.stderr)")
     #expect(found.stderr.contains("not on qnn: ") && !found.stderr.contains("emulated"), "\(found.stderr)")
+    // The name that a compiled pair's keys have in common.
+    let compiled = try machine.folder.write(
+      Array(
+        "{\(entries.joined(separator: ", "))}".replacing("coder\":", with: "coder_quantized_compiled\":").utf8
+      ),
+      to: "compiled.json")
+    let pair = try machine.run([
+      "transcribe", Static.clips[0], "--model", "demo_quantized_compiled", "--manifest", compiled,
+    ])
+    #expect(pair.exitCode == 0, "\(pair.stderr)")
   }
 
   @Test("Transcripts that cannot be used are refused with file and place")
