@@ -61,7 +61,8 @@ public struct BackendChoice: Sendable {
     let number = try SettingsFile.target(path: target).socModel
     if let soc = SoC(named: String(number)) { return soc }
     throw PipelineError(
-      "\(target): the chip with 'soc_model' \(number) is unknown; choose the number of \(Self.targetNames.joined(separator: ", "))",
+      "\(target): the chip with 'soc_model' \(number) is unknown; choose the number of one of "
+        + "\(Self.targetNames.joined(separator: ", "))",
       .badInput)
   }
 

@@ -10,11 +10,7 @@ public enum ResultFile {
   public static func checkPlace(
     _ path: String, option: String, inputs: [String] = []
   ) throws(PipelineError) {
-    if path.isEmpty { throw PipelineError("\(option) is an empty path; name a file", .usage) }
-    if let found = identity(ofPath: path), inputs.contains(where: { identity(ofPath: $0) == found }) {
-      throw PipelineError(
-        "\(option) \(path): this file is read, so it cannot be written; name another one", .inputOutput)
-    }
+    try RunFiles.check([(option, path)], reading: inputs)
     let home = folder(of: path)
     switch kind(ofPath: path) {
     case .folder, .other: throw PipelineError("\(option) \(path): this is no file; name one", .usage)

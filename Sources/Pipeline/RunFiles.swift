@@ -16,6 +16,7 @@ public enum RunFiles {
     }
     var taken: [Place: String] = [:]
     for case (let option, let path?) in outputs {
+      if path.isEmpty { throw PipelineError("\(option) is an empty path; name a file", .usage) }
       if let id = identity(ofPath: path), read[id] != nil {
         throw PipelineError(
           "\(option) \(path): this file is read, so it cannot be written; name another one", .inputOutput)

@@ -18,12 +18,12 @@ public enum SettingsFile {
 
   /// Reads a plan (`--plan FILE`).
   public static func plan(path: String) throws(PipelineError) -> QuantPlan {
-    try read(path, what: "plan")
+    try read(path, what: "plan", explaining: ofFolder)
   }
 
   /// Reads a plan of a static scheme.
   public static func staticPlan(path: String) throws(PipelineError) -> StaticPlan {
-    try read(path, what: "plan of a static scheme")
+    try read(path, what: "plan of a static scheme", explaining: ofFolder)
   }
 
   /// The scheme of a plan when it is a static one, whose plans have a form of their own; nil for other plans.
@@ -31,7 +31,7 @@ public enum SettingsFile {
     struct Head: Decodable {
       let scheme: Scheme
     }
-    let head: Head = try read(path, what: "plan")
+    let head: Head = try read(path, what: "plan", explaining: ofFolder)
     return head.scheme.isStatic ? head.scheme.rawValue : nil
   }
 
@@ -76,9 +76,17 @@ public enum SettingsFile {
     }
   }
 
-  /// Reads a file of a form that `what` names; `remedy` ends the sentence about one that cannot be read.
+  /// What is wrong with the plans of several models in the place of one.
+  private static func ofFolder(_ root: JSONNode) -> String? {
+    root["models"] == nil
+      ? nil
+      : "these are the plans of a folder's models; write the 'plan' of one of them into a file of its own"
+  }
+
+  /// Reads a file of a form that `what` names; `remedy` ends the sentence about one that cannot be read, `explaining`
+  /// knows forms that are taken for this one.
   static func read<Value: Decodable>(
-    _ path: String, what: String, remedy: String = ""
+    _ path: String, what: String, remedy: String = "", explaining: (JSONNode) -> String? = { _ in nil }
   ) throws(PipelineError) -> Value {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw PipelineError(error) }
@@ -94,10 +102,8 @@ public enum SettingsFile {
       do { document = try JSONDocument(bytes, source: path) } catch {
         throw PipelineError(ending(error.message, remedy), .badInput)
       }
-      if what.hasPrefix("plan"), document.root.members.contains(where: { $0.key == "models" }) {
-        throw PipelineError(
-          "\(path): these are the plans of a folder's models; write the 'plan' of one of them into a file of its own",
-          .badInput)
+      if let sentence = explaining(document.root) {
+        throw PipelineError(ending("\(path): \(sentence)", remedy), .badInput)
       }
       if let number = endless(document.root) {
         let place = document.position(ofByte: number.range.lowerBound)
@@ -146,18 +152,12 @@ public enum SettingsFile {
   }
 
   private static func node(at path: [any CodingKey], in document: JSONDocument) -> JSONNode? {
-    var node = document.root
-    for key in path {
-      let elements = node.elements
-      if let index = key.intValue, elements.indices.contains(index) {
-        node = elements[index]
-      } else if let member = node.members.last(where: { $0.key == key.stringValue }) {
-        node = member.value
-      } else {
-        return nil
+    path.reduce(document.root) { node, key in
+      guard let elements = node?.elements, let index = key.intValue, elements.indices.contains(index) else {
+        return node?[key.stringValue]
       }
+      return elements[index]
     }
-    return node
   }
 
   /// What JSON calls the values of a type.

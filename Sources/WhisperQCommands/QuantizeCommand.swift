@@ -135,10 +135,7 @@ public struct QuantizeCommand: ParsableCommand {
     if output == "-" { throw ValidationError("--output takes a file or folder, not standard output.") }
     if running.quiet && running.verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
     // What is wrong with the settings themselves, the run says in its own words and with its own exit code.
-    guard let settings = try? settings(), !settings.isPlanDamaged,
-      let scheme = try? settings.choices.policy().scheme
-    else { return }
-    if !scheme.isStatic, let option = npu.firstGiven {
+    if let scheme = try? settings().choices.policy().scheme, !scheme.isStatic, let option = npu.firstGiven {
       throw ValidationError(
         "\(option) is for the schemes of an NPU (w8a16, w8a8, w4a16), not for \(scheme.rawValue); "
           + "add --scheme w8a16, or leave it out.")
@@ -154,6 +151,12 @@ public struct QuantizeCommand: ParsableCommand {
     let notes = Notes(verbosity: running.quiet ? .quiet : running.verbose ? .verbose : .normal)
     let rendering = QuantizeRendering(
       isJSON: running.json, showsAll: running.verbose, width: TerminalStream.standardOutput.width)
+    if selection.plan != nil {
+      let path = try ModelReference.resolve(source, manifestPath: recording.manifest).path
+      if try FolderPipeline.isFolder(path) {
+        throw PipelineError("--plan is for one model, but '\(path)' is a folder", .usage)
+      }
+    }
     let settings = try settings()
     if try settings.choices.policy().scheme.isStatic {
       try StaticSession(settings: settings, npu: npu, running: running, recording: recording, notes: notes)

@@ -7,17 +7,10 @@ import QuantPlan
 struct QuantizeSettings {
   let choices: QuantizeChoices
   let planPath: String?
-  /// Whether the plan cannot be read; what is wrong with it, its reader says.
-  let isPlanDamaged: Bool
 
   init(scheme: String?, weights: WeightOptions, selection: SelectionOptions) throws {
     var choices = QuantizeChoices()
-    choices.scheme = scheme
-    var isPlanDamaged = false
-    if scheme == nil, let path = selection.plan {
-      do { choices.scheme = try SettingsFile.staticScheme(ofPlan: path) } catch { isPlanDamaged = true }
-    }
-    self.isPlanDamaged = isPlanDamaged
+    choices.scheme = try scheme ?? selection.plan.flatMap { try SettingsFile.staticScheme(ofPlan: $0) }
     choices.isPerChannel = weights.perChannel
     choices.isPerTensor = weights.perTensor
     choices.blockSize = weights.blockSize
@@ -82,9 +75,6 @@ struct QuantizeSession {
   private func runFolder(_ source: ModelReference, _ output: String) throws {
     let input = source.path
     let contents = try FolderPipeline.contents(of: input, except: output)
-    if settings.planPath != nil {
-      throw PipelineError("--plan is for one model, but '\(input)' is a folder", .usage)
-    }
     if running.dryRun || running.debugDump != nil {
       let requests = try contents.models.map { try request(joinedPath(input, $0), joinedPath(output, $0)) }
       if running.json, running.debugDump == nil {

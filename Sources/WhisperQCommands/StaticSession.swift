@@ -67,9 +67,6 @@ struct StaticSession {
   /// Encoder and decoder of one Whisper.
   private func runFolder(_ source: ModelReference, _ output: String) throws {
     let input = source.path
-    if settings.planPath != nil {
-      throw PipelineError("--plan is for one model, but '\(input)' is a folder", .usage)
-    }
     var choice = SpeechChoice()
     choice.models = [input]
     choice.manifestPath = recording.manifest

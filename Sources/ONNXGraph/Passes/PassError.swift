@@ -36,7 +36,8 @@ public struct PassError: Error, Sendable, Equatable {
         "\(path): dimension \(axis) ('\(dimension)') of input '\(input)' has no fixed length, which an NPU "
         + "needs; give it one with --dim '\(option)=N'"
         + (["sequence", "past"].contains { option.contains($0) }
-          ? "; a decoder gets caches of fixed length by --static-kv in prepare, and in quantize of the folder of both models (or with --max-tokens)"
+          ? "; a decoder gets caches of fixed length by --static-kv in prepare, and in quantize of the folder of "
+            + "both models (or with --max-tokens)"
           : "")
     case .otherDimension(let name, let known):
       let list = known.isEmpty ? "it has no open dimension" : "it has \(known.joined(separator: ", "))"
