@@ -143,11 +143,7 @@ struct StaticJourney {
 
   /// The layers whose outputs are equalized when they have 8 bits.
   private func outputLayers(_ layers: [PlannedLinear]) -> [PlannedLinear] {
-    // A plan that was made with it names what it brings in.
-    let isWanted =
-      request.plan.map { $0.activations.contains { $0.tensor.contains("_equalized") } }
-      ?? request.equalizesOutputs
-    guard isWanted else { return [] }
+    guard request.plan?.areOutputsEqualized ?? request.equalizesOutputs else { return [] }
     return layers.filter {
       OutputEqualization.canEqualize($0, in: graph, heedsGelu: !policy.areFunctionsNarrow)
     }
@@ -205,6 +201,7 @@ struct StaticJourney {
           symmetric: type.isSymmetric)
       }
       plan.isAttentionEqualized = equalization.attentionCount > 0
+      plan.areOutputsEqualized = !clips.isEmpty
       return Planned(plan: plan, calibration: outcome, seconds: seconds)
     } catch {
       throw PipelineError("\(request.inputPath): \(error.message)", .unsupported)

@@ -95,6 +95,19 @@ struct QuantizeStaticSettingsTests {
     try refuse(Self.synthetic + ["--plan", torn], exitCode: 2, "torn.json: line 1")
   }
 
+  @Test("A plan of w8a8 gives the same bytes as no plan, for it says how the model was equalized")
+  func narrowPlan() throws {
+    let common = ["--synthetic", "1", "--quiet"]
+    for options in [[], ["--equalize", "attention"], ["--gelu-bits", "8"]] {
+      let made = ["--scheme", "w8a8", "--rounding", "nearest"] + options + common
+      try Static.done(Self.small, folder.path("a.onnx"), made)
+      let plan = try WhisperQBinary.run(["quantize", Self.small, "--dry-run", "--json"] + made)
+      let path = try folder.write(plan.stdoutBytes, to: "plan.json")
+      try Static.done(Self.small, folder.path("b.onnx"), common + ["--plan", path])
+      #expect(try folder.read("a.onnx") == folder.read("b.onnx"), "\(options)")
+    }
+  }
+
   @Test("Options that contradict each other")
   func contradictions() throws {
     let narrow = ["--scheme", "w8a8"] + Self.synthetic

@@ -24,7 +24,7 @@ struct StaticPlanTextTests {
     #expect(
       Set(object.keys) == [
         "version", "scheme", "target", "activations", "conversions", "weights", "float_nodes",
-        "equalized_attention",
+        "equalized_attention", "equalized_outputs",
       ])
   }
 

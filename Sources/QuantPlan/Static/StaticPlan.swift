@@ -11,6 +11,8 @@ public struct StaticPlan: Sendable, Codable, Equatable {
   /// Whether keys and values were equalized before the ranges were observed: the same must be done to a model that
   /// this plan is executed on.
   public var isAttentionEqualized = false
+  /// Whether channels of 8-bit outputs were brought to one size; the same goes for that.
+  public var areOutputsEqualized = false
   /// Values that nodes or callers give, in the order of the graph.
   public var activations: [ActivationEntry]
   /// Changes of type in front of one operand, each its own pair of DequantizeLinear and QuantizeLinear.
@@ -34,6 +36,7 @@ public struct StaticPlan: Sendable, Codable, Equatable {
   enum CodingKeys: String, CodingKey, CaseIterable {
     case version, scheme, target, activations, conversions, weights
     case isAttentionEqualized = "equalized_attention"
+    case areOutputsEqualized = "equalized_outputs"
     case floatNodes = "float_nodes"
   }
 
@@ -49,6 +52,7 @@ public struct StaticPlan: Sendable, Codable, Equatable {
     scheme = try values.decode(Scheme.self, forKey: .scheme)
     target = try values.decode(String.self, forKey: .target)
     isAttentionEqualized = try values.decodeIfPresent(Bool.self, forKey: .isAttentionEqualized) ?? false
+    areOutputsEqualized = try values.decodeIfPresent(Bool.self, forKey: .areOutputsEqualized) ?? false
     activations = try values.decode([ActivationEntry].self, forKey: .activations)
     conversions = try values.decode([ConversionEntry].self, forKey: .conversions)
     weights = try values.decode([StaticWeightEntry].self, forKey: .weights)
